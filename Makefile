@@ -1,0 +1,41 @@
+# Two commands matter: `make demo` and `make test`. Each prepares .venv first, when that is needed.
+# ARGS goes to pytest (make test ARGS='-k lease -x'), PYTHON chooses the interpreter (make test PYTHON=python3.13).
+
+VENV := .venv
+ARGS :=
+READY := $(VENV)/.ready
+
+# Whatever environment the caller has activated: ours is $(VENV).
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+
+.PHONY: help demo test check FORCE
+
+help:
+	@echo 'make demo     show the queue at work: a server, robots, a crash, nothing lost'
+	@echo 'make test     run the tests (ARGS=... goes to pytest, CASARE_PG_BIN=<bin folder> picks another PostgreSQL)'
+	@echo 'make check    run the linters, the type checker and the import rules; report all of them'
+	@echo
+	@echo 'Needs Python 3.11 or later, git and make. PYTHON=<interpreter> chooses the Python.'
+
+demo: $(READY)
+	@$(VENV)/bin/casare demo
+
+test: $(READY)
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+check: $(READY)
+	@failed=; \
+	for step in 'ruff check' 'ruff format --check' mypy lint-imports 'deptry src'; do \
+		echo "---- $$step"; \
+		$(VENV)/bin/$$step || failed="$$failed\n  $$step"; \
+	done; \
+	if [ -n "$$failed" ]; then printf "Failed:$$failed\n" >&2; exit 1; fi
+
+# A new environment is due when the dependencies changed, a Python is asked for by name, or the folder was moved
+# (the scripts in an environment carry its path).
+$(READY): pyproject.toml uv.lock .ci/bootstrap $(if $(PYTHON),FORCE)
+	@.ci/bootstrap $(VENV)
+
+ifneq "$(shell cat $(READY) 2>/dev/null)" "$(CURDIR)"
+$(READY): FORCE
+endif
