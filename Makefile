@@ -25,7 +25,7 @@ test: $(READY)
 
 check: $(READY)
 	@failed=; \
-	for step in 'ruff check' 'ruff format --check' mypy lint-imports 'deptry src'; do \
+	for step in 'ruff check' 'ruff format --check' mypy 'lint-imports --no-logo' 'deptry src'; do \
 		echo "---- $$step"; \
 		$(VENV)/bin/$$step || failed="$$failed\n  $$step"; \
 	done; \
