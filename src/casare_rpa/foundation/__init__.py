@@ -1,0 +1,1 @@
+"""What every floor above may use: errors, identifiers, backoff, JSON text. The standard library only."""

@@ -1,0 +1,1 @@
+"""Connections, faults and migrations: what any part that stands on PostgreSQL needs."""

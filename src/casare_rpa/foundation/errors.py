@@ -1,0 +1,81 @@
+"""The vocabulary of errors. Outcomes are values; these are faults."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+
+class CasareError(Exception):
+    """The root of every error that CasareRPA raises on purpose."""
+
+
+class ConfigError(CasareError, ValueError):
+    """A setting is missing or wrong; the message names the setting or its environment variable."""
+
+
+class InvalidJob(CasareError, ValueError):
+    """A job, or a result of one, that the queue cannot hold; the message names the field."""
+
+
+class JobNotFound(CasareError, LookupError):
+    """There is no job with this id, or none that this login may see."""
+
+    def __init__(self, job_id: UUID | str, message: str | None = None) -> None:
+        super().__init__(message or f"there is no job {job_id}")
+        self.job_id = job_id
+
+
+class QueueNotFound(CasareError, LookupError):
+    """There is no queue of this name: a queue exists from its first job on."""
+
+
+class DuplicateReference(CasareError):
+    """A job with this reference exists already in its tenant and queue; `job_id` names it."""
+
+    def __init__(self, reference: str, job_id: UUID) -> None:
+        super().__init__(f'the reference "{reference}" is taken by job {job_id}')
+        self.reference = reference
+        self.job_id = job_id
+
+
+class LeaseLost(CasareError):
+    """The lease token no longer holds: the job was taken away, settled or cancelled. Nothing was changed."""
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(f"the lease on job {job_id} is lost: it ran out, or the job was settled or cancelled")
+        self.job_id = job_id
+
+
+class NotPermitted(CasareError, PermissionError):
+    """The database login may not do this."""
+
+
+class DatabaseUnavailable(CasareError, ConnectionError):
+    """PostgreSQL cannot be reached, or did not come back in time."""
+
+
+class DatabaseReadOnly(CasareError):
+    """The database takes no writes: a standby, or a read-only setting."""
+
+
+class ServerTooOld(CasareError):
+    """The PostgreSQL server is older than version 14."""
+
+
+class SchemaMissing(CasareError):
+    """The queue's schema is not in this database, or is older than this program: `casare migrate` mends that."""
+
+
+class SchemaTooNew(CasareError):
+    """The queue's schema is newer than this program can use."""
+
+
+class MigrationFailed(CasareError):
+    """A migration's SQL failed and the whole of it was rolled back; the message names the file."""
+
+
+class BusinessError(CasareError):
+    """Raise it in a handler when the data is bad: the job goes to the dead letters and is not retried."""

@@ -1,0 +1,90 @@
+"""Which failures of a call mean that the database was away, and what the others are called in our vocabulary."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+import asyncpg
+
+from casare_rpa.foundation.errors import (
+    CasareError,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    DuplicateReference,
+    InvalidJob,
+    JobNotFound,
+    NotPermitted,
+    QueueNotFound,
+    SchemaMissing,
+)
+
+_PASSING_SQLSTATES = frozenset(
+    {
+        "40001",  # serialization_failure
+        "40P01",  # deadlock_detected
+        "53300",  # too_many_connections
+        "55P03",  # lock_not_available
+        "57014",  # query_canceled, by a timeout of ours
+        "57P01",  # admin_shutdown
+        "57P02",  # crash_shutdown
+        "57P03",  # cannot_connect_now
+    }
+)
+_MISSING_SQLSTATES = frozenset({"3F000", "42883", "42P01"})
+
+
+def is_passing(error: BaseException) -> bool:
+    """Return whether the same call may succeed later: the connection broke, timed out, or the server is starting or stopping.
+
+    Whether the call took effect is unknown then.
+    """
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        return state in _PASSING_SQLSTATES or state.startswith("08")
+    if isinstance(error, asyncpg.InterfaceError):
+        text = str(error)
+        return "closed" in text or "released" in text or "another operation" in text or "terminated" in text
+    return isinstance(error, OSError | TimeoutError | EOFError)
+
+
+def translate(error: BaseException) -> BaseException:
+    """Return the error of our vocabulary that says what PostgreSQL's error means, or the same error when there is none."""
+    if isinstance(error, CasareError):
+        return error
+    if is_passing(error):
+        return DatabaseUnavailable(f"PostgreSQL cannot be reached: {describe(error)}")
+    if not isinstance(error, asyncpg.PostgresError):
+        return error
+    return _from_sqlstate(error, error.sqlstate or "")
+
+
+def describe(error: BaseException) -> str:
+    """Return one line about an error that holds no connection string."""
+    return f"{type(error).__name__}: {error}".splitlines()[0] if str(error) else type(error).__name__
+
+
+def _from_sqlstate(error: asyncpg.PostgresError, state: str) -> BaseException:
+    message = str(getattr(error, "message", None) or error)
+    match state:
+        case "CR001":
+            return JobNotFound("", message)
+        case "CR002":
+            return QueueNotFound(message)
+        case "CR003":
+            detail = json.loads(getattr(error, "detail", None) or "{}")
+            return DuplicateReference(detail["reference"], UUID(detail["job_id"]))
+        case "CR004":
+            return InvalidJob(message)
+        case "CR005":
+            hint = getattr(error, "hint", None)
+            return NotPermitted(f"{message} ({hint})" if hint else message)
+        case "42501":
+            return NotPermitted(message)
+        case "25006":
+            return DatabaseReadOnly(f"the database takes no writes: {message}")
+        case "28P01" | "28000" | "3D000":
+            return DatabaseUnavailable(f"PostgreSQL refused the connection: {message}")
+    if state in _MISSING_SQLSTATES:
+        return SchemaMissing(f"the queue's schema is missing or older than this program ({message}): run `casare migrate`")
+    return error

@@ -1,0 +1,89 @@
+"""Turns models into the arrays that `enqueue_jobs` takes: what jobs have in common is said once, in a template."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from casare_rpa.foundation.ids import new_job_id
+from casare_rpa.foundation.jsontext import to_json
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from casare_rpa.infrastructure.queue.config import QueueConfig
+    from casare_rpa.infrastructure.queue.models import JobModel
+
+
+@dataclass
+class Batch:
+    """The arguments of one `enqueue_jobs`."""
+
+    templates: str = "[]"
+    template: list[int] | None = None
+    ids: list[UUID] = field(default_factory=list)
+    payloads: list[str] = field(default_factory=list)
+    references: list[str | None] | None = None
+    run_ats: list[datetime | None] | None = None
+    jobs_by_queue: dict[str, int] = field(default_factory=dict)
+
+
+class BatchBuilder:
+    """Collects jobs into a batch."""
+
+    def __init__(self, config: QueueConfig, payload_limit: int) -> None:
+        self._config = config
+        self._payload_limit = payload_limit
+        self._templates: dict[str, int] = {}
+        self._numbers: list[int] = []
+        self._references: list[str | None] = []
+        self._run_ats: list[datetime | None] = []
+        self._batch = Batch()
+
+    def add(self, job: JobModel) -> UUID:
+        """Add a job and return the id it will have.
+
+        Raises:
+            InvalidJob: its payload is not JSON, or is over the limit.
+
+        """
+        payload = to_json(job.payload, "payload", self._payload_limit)
+        queue = job.queue_name or self._config.queue_name
+        number = self._templates.setdefault(self._template_of(job, queue), len(self._templates) + 1)
+        job_id = new_job_id()
+        self._batch.ids.append(job_id)
+        self._batch.payloads.append(payload)
+        self._batch.jobs_by_queue[queue] = self._batch.jobs_by_queue.get(queue, 0) + 1
+        self._numbers.append(number)
+        self._references.append(job.reference)
+        self._run_ats.append(job.run_at)
+        return job_id
+
+    def build(self) -> Batch:
+        """Return the batch."""
+        batch = self._batch
+        batch.templates = f"[{','.join(self._templates)}]"
+        batch.template = self._numbers if len(self._templates) > 1 else None
+        batch.references = self._references if any(self._references) else None
+        batch.run_ats = self._run_ats if any(self._run_ats) else None
+        return batch
+
+    def _template_of(self, job: JobModel, queue: str) -> str:
+        template: dict[str, Any] = {
+            "workflow": job.workflow,
+            "queue_name": queue,
+            "priority": int(job.priority),
+            "max_retries": job.max_retries or self._config.max_retries,
+            "retry_delay": job.retry_delay,
+            "on_crash": job.on_crash,
+            "enable_dlq": self._config.enable_dlq,
+            "tenant_id": job.tenant_id,
+            "visibility_timeout": job.visibility_timeout,
+            "time_limit": job.time_limit,
+            "tags": job.tags or None,
+            "metadata": job.metadata or None,
+            "requirements": job.requirements or None,
+        }
+        return json.dumps({key: value for key, value in template.items() if value is not None}, ensure_ascii=False)

@@ -1,0 +1,151 @@
+"""The only module that speaks SQL to the queue: one method for each function of the schema.
+
+Every method takes the connection to speak on and returns what the database said, in Python's types. Faults leave it as asyncpg
+raised them; who calls decides whether to try again (see `patience`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    import asyncpg
+
+    from casare_rpa.infrastructure.queue.batches import Batch
+    from casare_rpa.infrastructure.queue.floors import Floors
+
+
+class Calls:
+    """Calls the functions of one schema."""
+
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+        self._enqueue = self._rows("enqueue_jobs", 9)
+        self._claim = self._rows("claim_jobs", 11)
+        self._settle = self._rows("settle_jobs", 7)
+        self._heartbeat = self._rows("heartbeat", 7)
+
+    def _rows(self, function: str, arguments: int) -> str:
+        places = ", ".join(f"${n}" for n in range(1, arguments + 1))
+        return f'SELECT * FROM "{self._schema}".{function}({places})'
+
+    async def schema_info(self, connection: asyncpg.Connection) -> asyncpg.Record:
+        return await connection.fetchrow(self._rows("schema_info", 0))
+
+    async def enqueue(self, connection: asyncpg.Connection, batch: Batch, *, each: bool, resent: bool, notify: bool) -> list[asyncpg.Record]:
+        return await connection.fetch(
+            self._enqueue,
+            batch.templates,
+            batch.template,
+            batch.ids,
+            batch.payloads,
+            batch.references,
+            batch.run_ats,
+            each,
+            resent,
+            notify,
+        )
+
+    async def announce(self, connection: asyncpg.Connection, jobs_by_queue: dict[str, int]) -> None:
+        await connection.fetch(self._rows("announce_jobs", 2), list(jobs_by_queue), list(jobs_by_queue.values()))
+
+    async def claim(
+        self,
+        connection: asyncpg.Connection,
+        *,
+        queue: str,
+        limit: int,
+        robot: str,
+        incarnation: UUID,
+        request: int,
+        offers: str,
+        visibility_timeout: float,
+        start: bool,
+        look_back: bool,
+        floors: Floors,
+    ) -> list[asyncpg.Record]:
+        return await connection.fetch(
+            self._claim,
+            queue,
+            limit,
+            robot,
+            incarnation,
+            request,
+            offers,
+            visibility_timeout,
+            start,
+            look_back,
+            floors.routes,
+            floors.places,
+        )
+
+    async def start(self, connection: asyncpg.Connection, ids: Sequence[UUID], tokens: Sequence[UUID]) -> list[asyncpg.Record]:
+        return await connection.fetch(self._rows("start_jobs", 2), ids, tokens)
+
+    async def settle(
+        self,
+        connection: asyncpg.Connection,
+        ids: Sequence[UUID],
+        tokens: Sequence[UUID],
+        outcomes: Sequence[str],
+        results: Sequence[str | None] | None,
+        errors: Sequence[str | None] | None,
+        retry_ins: Sequence[float | None] | None,
+        *,
+        enable_dlq: bool,
+    ) -> list[asyncpg.Record]:
+        return await connection.fetch(self._settle, ids, tokens, outcomes, results, errors, retry_ins, enable_dlq)
+
+    async def heartbeat(
+        self,
+        connection: asyncpg.Connection,
+        robot: str,
+        incarnation: UUID,
+        queue: str,
+        held: dict[UUID, UUID],
+        ceiling: int,
+        in_flight: Sequence[int],
+    ) -> asyncpg.Record:
+        return await connection.fetchrow(
+            self._heartbeat, robot, incarnation, queue, list(held), list(held.values()), ceiling, list(in_flight)
+        )
+
+    async def channels(self, connection: asyncpg.Connection, queue: str, incarnation: UUID) -> tuple[str, str]:
+        row = await connection.fetchrow(self._rows("channels", 2), queue, incarnation)
+        return row["queue"], row["robot"]
+
+    async def upkeep(self, connection: asyncpg.Connection) -> float:
+        return float(await connection.fetchval(f'SELECT "{self._schema}".upkeep()'))
+
+    async def cancel(self, connection: asyncpg.Connection, job_id: UUID) -> bool:
+        return bool(await connection.fetchval(f'SELECT "{self._schema}".cancel_job($1)', job_id))
+
+    async def find_job(self, connection: asyncpg.Connection, job_id: UUID) -> asyncpg.Record | None:
+        return await connection.fetchrow(self._rows("find_job", 1), job_id)
+
+    async def find_attempts(self, connection: asyncpg.Connection, job_id: UUID) -> list[asyncpg.Record]:
+        return await connection.fetch(self._rows("find_attempts", 1), job_id)
+
+    async def list_jobs(self, connection: asyncpg.Connection, *filters: Any) -> list[asyncpg.Record]:
+        return await connection.fetch(self._rows("list_jobs", 6), *filters)
+
+    async def list_dead_letters(self, connection: asyncpg.Connection, *filters: Any) -> list[asyncpg.Record]:
+        return await connection.fetch(self._rows("list_dead_letters", 3), *filters)
+
+    async def redrive(self, connection: asyncpg.Connection, ids: Sequence[UUID]) -> list[UUID]:
+        return [row[0] for row in await connection.fetch(self._rows("redrive_jobs", 1), ids)]
+
+    async def queue_depth(self, connection: asyncpg.Connection, queue: str) -> int:
+        return int(await connection.fetchval(f'SELECT "{self._schema}".queue_depth($1)', queue))
+
+    async def purge(self, connection: asyncpg.Connection, queue: str) -> int:
+        return int(await connection.fetchval(f'SELECT "{self._schema}".purge_queue($1)', queue))
+
+    async def pause(self, connection: asyncpg.Connection, queue: str) -> None:
+        await connection.fetch(self._rows("pause_queue", 1), queue)
+
+    async def resume(self, connection: asyncpg.Connection, queue: str) -> None:
+        await connection.fetch(self._rows("resume_queue", 1), queue)

@@ -1,0 +1,128 @@
+"""Claims jobs for one robot: numbered requests, floors, and looks back at what lies beside the ordinary scan."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from casare_rpa.infrastructure.queue.floors import SWEEP_EVERY, SWEEP_SHARE, Floors
+from casare_rpa.infrastructure.queue.rows import claimed_job
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    import asyncpg
+
+    from casare_rpa.infrastructure.queue.calls import Calls
+    from casare_rpa.infrastructure.queue.config import QueueConfig
+    from casare_rpa.infrastructure.queue.leases import Leases
+    from casare_rpa.infrastructure.queue.lifeline import Lifeline
+    from casare_rpa.infrastructure.queue.models import JobModel
+
+LOOK_BACK_EVERY = 0.25
+"""Seconds between looks at due and returned jobs while there is enough other work."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What a claim brought: jobs in the order to start them, and seconds until the next deferred job is due, if known."""
+
+    jobs: list[JobModel]
+    next_due: float | None = None
+
+
+class Claimer:
+    """Claims for one consumer, one request at a time."""
+
+    def __init__(
+        self,
+        config: QueueConfig,
+        calls: Calls,
+        pool: asyncpg.Pool,
+        robot_id: str,
+        incarnation: UUID,
+        offers: Mapping[str, Any],
+        leases: Leases,
+        lifeline: Lifeline,
+    ) -> None:
+        self._config = config
+        self._calls = calls
+        self._pool = pool
+        self._robot_id = robot_id
+        self._incarnation = incarnation
+        self._offers = json.dumps(offers, ensure_ascii=False)
+        self._leases = leases
+        self._lifeline = lifeline
+        self._floors = Floors()
+        self._one_at_a_time = asyncio.Lock()
+        self._looked_back = self._swept = float("-inf")
+        self._sweep_took = 0.0
+
+    async def claim(self, limit: int, *, start: bool) -> Claimed:
+        """Claim up to `limit` jobs. What comes back short has looked everywhere a job could be.
+
+        Raises:
+            whatever asyncpg raises: nothing is held then; what the database gave out all the same goes back by itself.
+
+        """
+        async with self._one_at_a_time:
+            looks_back = time.monotonic() - self._looked_back >= LOOK_BACK_EVERY
+            claimed = await self._claim(limit, start=start, look_back=looks_back)
+            if len(claimed.jobs) < limit and not looks_back:
+                more = await self._claim(limit - len(claimed.jobs), start=start, look_back=True)
+                claimed = Claimed(claimed.jobs + more.jobs, more.next_due)
+            if len(claimed.jobs) < limit and self._sweep_is_due():
+                more = await self._sweep(limit - len(claimed.jobs), start=start)
+                claimed = Claimed(claimed.jobs + more.jobs, claimed.next_due)
+            return claimed
+
+    def _sweep_is_due(self) -> bool:
+        return time.monotonic() - self._swept >= max(SWEEP_EVERY, self._sweep_took / SWEEP_SHARE)
+
+    async def _sweep(self, limit: int, *, start: bool) -> Claimed:
+        began = time.monotonic()
+        claimed = await self._claim(limit, start=start, look_back=True, floors=Floors())
+        self._swept = time.monotonic()
+        self._sweep_took = self._swept - began
+        return claimed
+
+    async def _claim(self, limit: int, *, start: bool, look_back: bool, floors: Floors | None = None) -> Claimed:
+        request = self._leases.begin_request()
+        try:
+            async with self._pool.acquire() as connection:
+                rows = await self._calls.claim(
+                    connection,
+                    queue=self._config.queue_name,
+                    limit=limit,
+                    robot=self._robot_id,
+                    incarnation=self._incarnation,
+                    request=request,
+                    offers=self._offers,
+                    visibility_timeout=self._config.visibility_timeout,
+                    start=start,
+                    look_back=look_back,
+                    floors=floors or self._floors,
+                )
+        except BaseException:
+            self._leases.abandon_request(request)
+            self._lifeline.beat_now()
+            raise
+        if look_back:
+            self._looked_back = time.monotonic()
+        return self._take(request, rows, limit)
+
+    def _take(self, request: int, rows: list[asyncpg.Record], limit: int) -> Claimed:
+        next_due = None
+        if rows and rows[-1]["id"] is None:
+            note = rows.pop()
+            next_due = note["run_at"] and max(timedelta(0), note["run_at"] - note["claimed_at"]).total_seconds()
+        self._leases.end_request(request, ((row["id"], row["lease_token"], row["lease_seconds"]) for row in rows))
+        self._lifeline.leases_added()
+        self._floors.learn(rows, full=len(rows) >= limit)
+        rows.sort(key=lambda row: (-row["priority"], row["seq"]))
+        return Claimed([claimed_job(row, self._robot_id) for row in rows], next_due)

@@ -1,0 +1,142 @@
+"""`QueueConfig`: how a producer, a consumer or the command line finds and uses the queue."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any, Self
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from casare_rpa.foundation.errors import ConfigError
+from casare_rpa.infrastructure.postgres.connection import check_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VARIABLES: dict[str, str] = {
+    "database_url": "PGQUEUER_DATABASE_URL",
+    "queue_name": "PGQUEUER_QUEUE_NAME",
+    "max_concurrent_jobs": "PGQUEUER_MAX_CONCURRENT",
+    "visibility_timeout": "PGQUEUER_VISIBILITY_TIMEOUT",
+    "poll_interval": "PGQUEUER_POLL_INTERVAL",
+    "max_retries": "PGQUEUER_MAX_RETRIES",
+    "enable_dlq": "PGQUEUER_ENABLE_DLQ",
+    "batch_size": "PGQUEUER_BATCH_SIZE",
+    "connection_pool_size": "PGQUEUER_POOL_SIZE",
+    "schema_name": "PGQUEUER_SCHEMA",
+    "shutdown_grace": "PGQUEUER_SHUTDOWN_GRACE",
+    "outage_patience": "PGQUEUER_OUTAGE_PATIENCE",
+}
+"""The environment variable of every field."""
+
+Seconds = Annotated[float, Field(allow_inf_nan=False, le=1e6)]
+
+
+class QueueConfig(BaseModel):
+    """Settings of one queue.
+
+    Attributes:
+        database_url: ``postgresql://user:password@host:port/database``. It is shown in no repr.
+        queue_name: the queue to produce into and consume from, 1 to 200 characters.
+        max_concurrent_jobs: jobs one robot holds at once, 1 to 10,000.
+        visibility_timeout: seconds a claim lasts without a heartbeat, at least 0.1.
+        poll_interval: seconds between looks for work when no notification wakes the robot, at least 0.01.
+        max_retries: attempts a job has in all, 1 to 9999, unless the job says otherwise.
+        enable_dlq: whether jobs that failed for good go to the dead letter queue; if not, they end FAILED in history.
+        batch_size: jobs claimed in one call, 1 to 10,000; never more than the free slots.
+        connection_pool_size: connections of a producer or consumer beside the one that listens, 1 to 500.
+        schema_name: the schema in the database.
+        shutdown_grace: seconds that running handlers get to end when a consumer stops.
+        outage_patience: seconds that a call goes on trying while the database is away.
+
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    database_url: str | None = Field(default=None, repr=False)
+    queue_name: str = Field(default="casare_rpa_jobs", min_length=1, max_length=200, pattern=r"^[^\x00]+$")
+    max_concurrent_jobs: int = Field(default=3, ge=1, le=10_000)
+    visibility_timeout: Seconds = Field(default=30.0, ge=0.1)
+    poll_interval: Seconds = Field(default=1.0, ge=0.01)
+    max_retries: int = Field(default=3, ge=1, le=9999)
+    enable_dlq: bool = True
+    batch_size: int = Field(default=10, ge=1, le=10_000)
+    connection_pool_size: int = Field(default=10, ge=1, le=500)
+    schema_name: str = Field(default="pgqueuer", pattern=r"^[a-z_][a-z0-9_]{0,39}$")
+    shutdown_grace: Seconds = Field(default=30.0, ge=0)
+    outage_patience: Seconds = Field(default=60.0, ge=0)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
+        """Read the ``PGQUEUER_*`` variables; what is not set keeps its default, `overrides` win.
+
+        Raises:
+            ConfigError: a variable holds nonsense; the message names it and says what it may hold.
+
+        """
+        environ = os.environ if environ is None else environ
+        values = {field: environ[variable] for field, variable in VARIABLES.items() if environ.get(variable, "").strip()}
+        try:
+            config = cls.model_validate({**values, **overrides})
+        except ValidationError as error:
+            raise ConfigError("; ".join(_explain(problem, values) for problem in error.errors())) from None
+        if config.database_url is not None:
+            try:
+                check_url(config.database_url)
+            except ConfigError as error:
+                raise ConfigError(f"{VARIABLES['database_url']}: {error}") from None
+        return config
+
+    @classmethod
+    def from_supabase(cls, project_ref: str, password: str, region: str | None = None, **overrides: Any) -> Self:
+        """Return the settings for a Supabase project.
+
+        Args:
+            project_ref: the project's reference, as in its address.
+            password: the database password, as it is.
+            region: for example ``eu-central-1``: goes through the session pooler, which has IPv4. None connects directly.
+            overrides: other fields.
+
+        """
+        secret = quote(password, safe="")
+        if region is None:
+            url = f"postgresql://postgres:{secret}@db.{project_ref}.supabase.co:5432/postgres?sslmode=require"
+        else:
+            url = f"postgresql://postgres.{project_ref}:{secret}@aws-0-{region}.pooler.supabase.com:5432/postgres?sslmode=require"
+        return cls(database_url=url, **overrides)
+
+    @classmethod
+    def local(
+        cls,
+        database: str = "casare_rpa",
+        host: str = "localhost",
+        port: int = 5432,
+        user: str = "postgres",
+        password: str = "",
+        **overrides: Any,
+    ) -> Self:
+        """Return the settings for a PostgreSQL on this machine; user and password are taken as they are."""
+        secret = f":{quote(password, safe='')}" if password else ""
+        url = f"postgresql://{quote(user, safe='')}{secret}@{host}:{port}/{quote(database, safe='')}"
+        return cls(database_url=url, **overrides)
+
+    def require_url(self) -> str:
+        """Return the database URL.
+
+        Raises:
+            ConfigError: there is none, or it is none of PostgreSQL's.
+
+        """
+        if not self.database_url:
+            raise ConfigError(f"no database: set {VARIABLES['database_url']}, for example postgresql://user:password@host/database")
+        check_url(self.database_url)
+        return self.database_url
+
+
+def _explain(problem: Any, from_environment: Mapping[str, str]) -> str:
+    field = str(problem["loc"][0]) if problem["loc"] else ""
+    if field not in from_environment:
+        return f"{field}: {problem['msg']}"
+    shown = "" if field == "database_url" else f"={from_environment[field]!r}"
+    return f"{VARIABLES[field]}{shown}: {problem['msg'][0].lower()}{problem['msg'][1:]}"

@@ -1,0 +1,276 @@
+"""`PgQueuerConsumer`: the robot's side of the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from uuid import UUID, uuid4
+
+from casare_rpa.foundation.errors import ConfigError, InvalidJob, LeaseLost
+from casare_rpa.infrastructure.queue.calls import Calls
+from casare_rpa.infrastructure.queue.claiming import Claimer
+from casare_rpa.infrastructure.queue.execution import completed, failed, released
+from casare_rpa.infrastructure.queue.leases import Leases
+from casare_rpa.infrastructure.queue.lifeline import Lifeline
+from casare_rpa.infrastructure.queue.models import MAX_BATCH, JobModel, JobStatus
+from casare_rpa.infrastructure.queue.patience import with_patience
+from casare_rpa.infrastructure.queue.pool import SchemaLimits, check_schema, open_pool
+from casare_rpa.infrastructure.queue.requirements import offers
+from casare_rpa.infrastructure.queue.settler import Settler
+from casare_rpa.infrastructure.queue.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from types import TracebackType
+
+    import asyncpg
+
+    from casare_rpa.infrastructure.queue.config import QueueConfig
+    from casare_rpa.infrastructure.queue.settlement import Settlement
+
+T = TypeVar("T")
+
+
+class PgQueuerConsumer:
+    """Claims jobs for one robot, keeps their leases alive, and settles them.
+
+    Use it as ``async with PgQueuerConsumer(config, robot_id="robot-1") as consumer``. Two sorts of connections are opened: a pool
+    for claims and settlements, one of which is enough, and one that sends heartbeats and listens, in a thread of its own.
+
+    Args:
+        config: the queue and its settings.
+        robot_id: the robot's name, 1 to 200 characters. The robot's identity is a secret that is new in every consumer.
+        capabilities: words that jobs may require of a robot, for example ``["excel", "sap"]``.
+        labels: pairs of words that jobs may require.
+        environment: the environment the robot works in.
+        pool: the pool of robots it belongs to.
+
+    Raises:
+        ConfigError: an argument is wrong.
+
+    """
+
+    def __init__(
+        self,
+        config: QueueConfig,
+        robot_id: str,
+        *,
+        capabilities: Iterable[str] = (),
+        labels: Mapping[str, str] | None = None,
+        environment: str | None = None,
+        pool: str | None = None,
+    ) -> None:
+        if not isinstance(robot_id, str) or not 0 < len(robot_id) <= 200 or not robot_id.isprintable():
+            raise ConfigError("robot_id must be a name of 1 to 200 printable characters")
+        try:
+            self._offers = offers(capabilities, labels, environment, pool)
+        except ValueError as error:
+            raise ConfigError(f"what the robot offers is wrong: {error}") from None
+        self.config = config
+        self.robot_id = robot_id
+        self._incarnation = uuid4()
+        self._calls = Calls(config.schema_name)
+        self._leases = Leases()
+        self._lifeline = Lifeline(config, self._calls, robot_id, self._incarnation, self._leases, self)
+        self._cancel_requested: set[UUID] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pool: asyncpg.Pool | None = None
+        self._limits: SchemaLimits | None = None
+        self._claimer: Claimer | None = None
+        self._settler: Settler | None = None
+        self._work: Work | None = None
+        self._stopped = False
+
+    async def __aenter__(self) -> Self:
+        """Connect, check the schema, start the heartbeats.
+
+        Raises:
+            DatabaseUnavailable, ServerTooOld, SchemaMissing, SchemaTooNew, NotPermitted, ConfigError: the queue cannot be used.
+
+        """
+        name = f"casare robot {self.robot_id}"
+        self._loop = asyncio.get_running_loop()
+        self._limits = await check_schema(self.config, self._calls, name)
+        self._pool = await open_pool(self.config, name)
+        self._settler = Settler(self.config, self._calls, self._pool)
+        self._claimer = Claimer(
+            self.config, self._calls, self._pool, self.robot_id, self._incarnation, self._offers, self._leases, self._lifeline
+        )
+        self._work = Work(self.config, self._claimer, self._settler, self._leases, self._lifeline, self._limits.result)
+        self._lifeline.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def claim_job(self) -> JobModel | None:
+        """Claim the next job, or return None when there is none or no slot is free.
+
+        Raises:
+            DatabaseUnavailable: the database did not come back within `outage_patience`.
+
+        """
+        if len(self._leases) >= self.config.max_concurrent_jobs:
+            return None
+        jobs = await self.claim_jobs(1)
+        return jobs[0] if jobs else None
+
+    async def claim_jobs(self, limit: int) -> list[JobModel]:
+        """Claim up to `limit` jobs (1 to 10,000), however many slots are free; the first is the one to do first.
+
+        Raises:
+            InvalidJob: the limit is out of range.
+            DatabaseUnavailable: the database did not come back within `outage_patience`.
+
+        """
+        if not 1 <= limit <= MAX_BATCH:
+            raise InvalidJob(f"limit must be from 1 to {MAX_BATCH}, not {limit}")
+        claimer = self._ready(self._claimer)
+        claimed = await with_patience(lambda _: claimer.claim(limit, start=False), self.config.outage_patience)
+        return claimed.jobs
+
+    async def start_job(self, job: JobModel) -> None:
+        """Take a claimed job from CLAIMED to RUNNING.
+
+        Raises:
+            LeaseLost: its lease is lost, for example because the job was cancelled.
+
+        """
+        lease = released(job)
+        pool = self._ready(self._pool)
+
+        async def start(_: int) -> Sequence[asyncpg.Record]:
+            async with pool.acquire() as connection:
+                return await self._calls.start(connection, [lease.job_id], [lease.token])
+
+        rows = await with_patience(start, self.config.outage_patience)
+        if not rows:
+            self._leases.drop(lease.job_id, lease.token)
+            raise LeaseLost(lease.job_id)
+        job.status, job.started_at = JobStatus.RUNNING, rows[0]["started_at"]
+
+    async def complete_job(self, job: JobModel, result: Any = None) -> None:
+        """Settle a job as done, with a result that JSON can hold (1 MiB at most).
+
+        Raises:
+            LeaseLost: its lease is lost; nothing was changed.
+            InvalidJob: the result is not JSON, or is over the limit; the lease still holds.
+
+        """
+        await self._settle(job, completed(job, result, self._ready(self._limits).result))
+        job.result = result
+
+    async def fail_job(
+        self, job: JobModel, error: str | BaseException, *, business: bool = False, retry_in: float | None = None
+    ) -> JobStatus:
+        """Settle an attempt as failed and return what the job is now: PENDING again, FAILED, or CANCELLED if that was asked.
+
+        Args:
+            job: the claimed job.
+            error: what went wrong, kept to 64 KiB.
+            business: the data is bad: the job is not retried.
+            retry_in: seconds until the next attempt; None follows the job's `retry_delay`.
+
+        Raises:
+            LeaseLost: its lease is lost; nothing was changed.
+
+        """
+        if retry_in is not None and not 0 <= retry_in <= 1e9:
+            raise InvalidJob(f"retry_in must be 0 seconds or more, not {retry_in}")
+        settlement = failed(job, error, business=business, retry_in=retry_in)
+        status = await self._settle(job, settlement)
+        job.error = settlement.error
+        return status
+
+    async def release_job(self, job: JobModel) -> None:
+        """Hand a job back unharmed: PENDING at its old place, the attempt given back; CANCELLED if that was asked.
+
+        Raises:
+            LeaseLost: its lease is lost; nothing was changed.
+
+        """
+        await self._settle(job, released(job))
+
+    def cancel_requested(self, job: JobModel) -> bool:
+        """Whether somebody asked to cancel this job, as of the last heartbeat: stop and release it."""
+        return job.id in self._cancel_requested
+
+    async def run(self, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
+        """Claim jobs straight into RUNNING, await ``handler(job)`` for each, settle with what it returns; until `stop`.
+
+        An exception fails the attempt, `BusinessError` without a retry. The handler is cancelled when its job is cancelled or
+        its lease is lost, when it exceeds its time limit, and when the grace time of `stop` is over (the job is released then).
+
+        Raises:
+            CasareError: the database refuses this consumer for good, for example its login or its schema.
+
+        """
+        try:
+            await self._ready(self._work).run(handler)
+        finally:
+            if not self._stopped:
+                await asyncio.shield(self.stop())
+
+    async def stop(self) -> None:
+        """Claim no more, give running handlers `shutdown_grace` seconds, release the rest, disconnect. Stopping twice is safe."""
+        if self._stopped or self._work is None or self._pool is None:
+            self._stopped = True
+            return
+        self._stopped = True
+        self._work.stop_claiming()
+        if not await self._work.ended(self.config.shutdown_grace):
+            await self._work.cancel_all()
+        await self._release_all()
+        await self._lifeline.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(5.0):
+                await self._pool.close()
+                return
+        self._pool.terminate()
+
+    def jobs_announced(self) -> None:
+        """Called by the lifeline, from its thread."""
+        self._in_loop(lambda work: work.wake())
+
+    def verdict(self, lost: Sequence[UUID], cancelled: Sequence[UUID]) -> None:
+        """Called by the lifeline, from its thread."""
+
+        def take(work: Work) -> None:
+            self._cancel_requested.update(cancelled)
+            work.cancel(list(cancelled), lost=False)
+            work.cancel(list(lost), lost=True)
+
+        self._in_loop(take)
+
+    def _in_loop(self, step: Callable[[Work], None]) -> None:
+        loop, work = self._loop, self._work
+        if loop is not None and work is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has just been closed
+                loop.call_soon_threadsafe(step, work)
+
+    async def _settle(self, job: JobModel, settlement: Settlement) -> JobStatus:
+        status = await self._ready(self._settler).settle(settlement)
+        self._leases.drop(settlement.job_id, settlement.token)
+        self._cancel_requested.discard(settlement.job_id)
+        if status is None:
+            raise LeaseLost(settlement.job_id)
+        job.status = status
+        return status
+
+    async def _release_all(self) -> None:
+        """Release what is still held, all of it in one statement; what cannot be told goes back when its lease runs out."""
+        tokens = self._leases.holding().tokens
+        settler = self._ready(self._settler)
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(5.0):
+                await settler.release(tokens)
+        for job_id, token in tokens.items():
+            self._leases.drop(job_id, token)
+
+    def _ready(self, part: T | None) -> T:
+        if part is None or (self._stopped and part is not self._settler):
+            raise ConfigError("the consumer is not open: use it as `async with PgQueuerConsumer(...) as consumer`")
+        return part

@@ -1,0 +1,175 @@
+"""The robot's lifeline: a thread with a connection of its own that sends heartbeats, listens for wake-ups and does upkeep.
+
+It runs apart from the robot's event loop because a handler may block that loop for longer than a visibility timeout. Heartbeats
+and notifications share the connection, so that every heartbeat proves that the listener still hears.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from casare_rpa.foundation.backoff import Backoff
+from casare_rpa.infrastructure.postgres.connection import connect
+from casare_rpa.infrastructure.queue.wakeups import wakes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    import asyncpg
+
+    from casare_rpa.infrastructure.queue.calls import Calls
+    from casare_rpa.infrastructure.queue.config import QueueConfig
+    from casare_rpa.infrastructure.queue.leases import Leases
+
+PROOF_TIMEOUT = 3.0
+"""Seconds within which a listener must hear its own notification."""
+
+
+class Listener(Protocol):
+    """Who is told what the lifeline hears; every call comes from the lifeline's thread."""
+
+    def jobs_announced(self) -> None: ...
+
+    def verdict(self, lost: Sequence[UUID], cancelled: Sequence[UUID]) -> None: ...
+
+
+class Lifeline:
+    """Keeps the leases of one robot alive from `start` to `stop`."""
+
+    def __init__(
+        self, config: QueueConfig, calls: Calls, robot_id: str, incarnation: UUID, leases: Leases, listener: Listener
+    ) -> None:
+        self._config = config
+        self._calls = calls
+        self._robot_id = robot_id
+        self._incarnation = incarnation
+        self._leases = leases
+        self._listener = listener
+        self._thread = threading.Thread(target=self._run, name=f"casare-lifeline-{robot_id}", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._poked: asyncio.Event | None = None
+        self._stopping = False
+        self._proof = ""
+        self._fleet = 1
+        self._interval = 0.0
+        self._beat_due = 0.0
+        self.hears = False
+        """Whether notifications are proven to arrive."""
+        self.beats = 0
+        """Heartbeats that the database has answered."""
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """End the thread; stopping twice is safe."""
+        self._stopping = True
+        self._poke()
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    def beat_now(self) -> None:
+        """Send a heartbeat at once."""
+        self._beat_due = 0.0
+        self._poke()
+
+    def leases_added(self) -> None:
+        """Come round sooner when a lease was added that is shorter than those before."""
+        if self._leases.heartbeat_interval() < self._interval:
+            self._poke()
+
+    def _poke(self) -> None:
+        loop, poked = self._loop, self._poked
+        if loop is not None and poked is not None:
+            with contextlib.suppress(RuntimeError):  # the thread has just ended
+                loop.call_soon_threadsafe(poked.set)
+
+    def _run(self) -> None:
+        asyncio.run(self._live())
+
+    async def _live(self) -> None:
+        self._loop, self._poked = asyncio.get_running_loop(), asyncio.Event()
+        backoff = Backoff(first=0.05, longest=2.0)
+        while not self._stopping:
+            connection = None
+            try:
+                connection = await connect(self._config.require_url(), f"casare lifeline {self._robot_id}")
+                await self._listen(connection)
+                backoff.reset()
+                await self._serve(connection)
+            except Exception:  # noqa: BLE001 - whatever ended the connection, the answer is a new one
+                await self._pause(backoff.next())
+            finally:
+                self._doubt()
+                if connection is not None:
+                    connection.terminate()
+
+    async def _serve(self, connection: asyncpg.Connection) -> None:
+        self._beat_due = upkeep_due = 0.0
+        while not self._stopping:
+            now = time.monotonic()
+            if now >= self._beat_due:
+                await self._beat(connection)
+            if now >= upkeep_due:
+                upkeep_due = now + await self._calls.upkeep(connection)
+            self._interval = self._leases.heartbeat_interval()
+            self._beat_due = min(self._beat_due, time.monotonic() + self._interval)
+            await self._pause(min(self._beat_due, upkeep_due) - time.monotonic())
+
+    async def _beat(self, connection: asyncpg.Connection) -> None:
+        self._interval = self._leases.heartbeat_interval()
+        self._beat_due = time.monotonic() + self._interval
+        holding = self._leases.holding()
+        async with asyncio.timeout(max(1.0, self._interval)):
+            row = await self._calls.heartbeat(
+                connection,
+                self._robot_id,
+                self._incarnation,
+                self._config.queue_name,
+                holding.tokens,
+                holding.ceiling,
+                holding.in_flight,
+            )
+        self._fleet = row["fleet"]
+        self.beats += 1
+        if row["lost"] or row["cancelled"]:
+            self._listener.verdict(row["lost"], row["cancelled"])
+
+    async def _listen(self, connection: asyncpg.Connection) -> None:
+        queue_channel, robot_channel = await self._calls.channels(connection, self._config.queue_name, self._incarnation)
+        await connection.add_listener(queue_channel, self._heard_of_jobs)
+        await connection.add_listener(robot_channel, self._heard_of_me)
+        self._proof = secrets.token_hex(8)
+        await connection.execute("SELECT pg_notify($1, $2)", robot_channel, self._proof)
+        self._listener.jobs_announced()  # what was announced while nobody listened
+
+    def _heard_of_jobs(self, _connection: Any, _pid: int, _channel: str, message: str) -> None:
+        if wakes(message, self._incarnation, self._fleet):
+            self._listener.jobs_announced()
+
+    def _heard_of_me(self, _connection: Any, _pid: int, _channel: str, message: str) -> None:
+        if message == self._proof:
+            self.hears = True
+        else:
+            self._beat_due = 0.0
+            if self._poked is not None:
+                self._poked.set()
+
+    def _doubt(self) -> None:
+        self.hears = False
+        self._listener.jobs_announced()
+
+    async def _pause(self, seconds: float) -> None:
+        if self._poked is None or seconds <= 0:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._poked.wait()
+        self._poked.clear()

@@ -1,0 +1,169 @@
+"""`JobModel` and its vocabulary: the whole life of a job."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from enum import Enum, IntEnum
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, StrictInt, field_validator
+
+from casare_rpa.foundation.jsontext import to_json
+from casare_rpa.infrastructure.queue.requirements import check_requirements
+
+if TYPE_CHECKING:
+    from casare_rpa.foundation.errors import CasareError
+
+MAX_BATCH = 10_000
+"""Jobs in one batch."""
+MAX_TAGS = 32
+"""Tags of a job."""
+
+
+class JobStatus(str, Enum):
+    """Where a job is in its life."""
+
+    PENDING = "PENDING"
+    CLAIMED = "CLAIMED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has ended; a FAILED one can still be redriven by a person."""
+        return self in {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}
+
+
+class JobPriority(IntEnum):
+    """Names for priorities; any whole number from 0 to 20 is valid, and higher goes first."""
+
+    LOW = 0
+    NORMAL = 5
+    HIGH = 10
+    URGENT = 15
+    CRITICAL = 20
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+PositiveSeconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
+LATEST = datetime(3000, 1, 1, tzinfo=timezone.utc)
+
+
+class JobModel(BaseModel):
+    """A job: what a caller sets to enqueue one, and what the queue sets during its life.
+
+    Attributes:
+        workflow: the name of what is to be run, 1 to 200 characters.
+        payload: any JSON object, up to 1 MiB as text and 64 levels deep.
+        priority: 0 to 20; higher goes first.
+        queue_name: the queue; None is the producer's.
+        tenant_id: whose job it is; None is nobody's in particular.
+        tags: up to 32 words to filter by.
+        metadata: a JSON object to filter by.
+        reference: unique per tenant and queue while any record of the job exists, 1 to 500 characters.
+        run_at: not before this time, which has a zone; a time past is now.
+        max_retries: attempts in all; None is the producer's setting.
+        retry_delay: seconds before the second attempt; doubled for each further one, at most 300, give or take a fifth.
+        visibility_timeout: seconds a claim lasts without a heartbeat; None is the claimer's setting.
+        time_limit: seconds an attempt may run; None is no limit.
+        on_crash: what to do when a robot dies while the job runs: ``retry``, ``hold`` it as a dead letter in doubt, or ``fail``.
+        requirements: what a robot must have: ``capabilities``, ``labels``, ``environment``, ``pool``.
+
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=False, use_enum_values=False)
+
+    workflow: Name
+    payload: dict[str, Any] = Field(default_factory=dict)
+    priority: StrictInt = Field(default=JobPriority.NORMAL, ge=0, le=20)
+    queue_name: Name | None = None
+    tenant_id: Name | None = None
+    tags: list[Name] = Field(default_factory=list, max_length=MAX_TAGS)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    reference: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]+$")] | None = None
+    run_at: AwareDatetime | None = None
+    max_retries: StrictInt | None = Field(default=None, ge=1, le=9999)
+    retry_delay: float = Field(default=5.0, ge=0, le=1e9, allow_inf_nan=False)
+    visibility_timeout: Annotated[float, Field(ge=0.1, le=1e9, allow_inf_nan=False)] | None = None
+    time_limit: PositiveSeconds | None = None
+    on_crash: Literal["retry", "hold", "fail"] = "retry"
+    requirements: dict[str, Any] = Field(default_factory=dict)
+
+    id: UUID | None = None
+    status: JobStatus = JobStatus.PENDING
+    attempt: int = 0
+    created_at: datetime | None = None
+    claimed_by: str | None = None
+    claimed_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    lease_expires_at: datetime | None = None
+    result: Any = None
+    error: str | None = None
+    crashes: int = 0
+    cancel_requested_at: datetime | None = None
+    dead_letter_reason: str | None = None
+
+    _lease_token: UUID | None = PrivateAttr(default=None)
+
+    @property
+    def lease_token(self) -> UUID | None:
+        """The secret that this attempt is settled with; on claimed models only, and in no repr and no dump."""
+        return self._lease_token
+
+    @field_validator("payload", "metadata")
+    @classmethod
+    def _is_json(cls, value: dict[str, Any], info: Any) -> dict[str, Any]:
+        to_json(value, info.field_name)
+        return value
+
+    @field_validator("requirements")
+    @classmethod
+    def _are_requirements(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return check_requirements(value)
+
+    @field_validator("run_at")
+    @classmethod
+    def _is_in_reach(cls, value: datetime | None) -> datetime | None:
+        if value is not None and not EARLIEST <= value <= LATEST:
+            raise ValueError("must lie between the years 1970 and 3000")
+        return value
+
+
+class EnqueueResult(BaseModel):
+    """What became of one job of a batch enqueued with ``mode="each"``: its id, or the error that kept it out."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, frozen=True)
+
+    id: UUID | None = None
+    error: Any = None
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *, id: UUID | None = None, error: CasareError | None = None) -> None: ...  # noqa: A002
+
+
+class JobAttempt(BaseModel):
+    """An ended attempt of a job: who ran it, when, how it ended and why."""
+
+    attempt: int
+    robot: str | None
+    claimed_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime
+    outcome: Literal["completed", "failed", "business", "released", "expired", "cancelled"]
+    error: str | None
+
+
+class QueueHealth(BaseModel):
+    """What `health_check` found; `error` says why `ok` is false."""
+
+    ok: bool
+    latency_ms: float | None = None
+    server_version: str | None = None
+    schema_version: int | None = None
+    error: str | None = None

@@ -1,0 +1,41 @@
+"""Trying again while the database is away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from casare_rpa.foundation.backoff import Backoff
+from casare_rpa.infrastructure.postgres.faults import is_passing, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+
+
+async def with_patience(call: Callable[[int], Awaitable[T]], patience: float) -> T:
+    """Make a call again, with growing pauses, while it fails because the database is away.
+
+    Args:
+        call: takes the number of the try, from 0. Whether an earlier try took effect is unknown, so it must be repeatable.
+        patience: seconds to go on trying.
+
+    Raises:
+        DatabaseUnavailable: it did not come back in time.
+        CasareError: what the call's failure means, at once.
+
+    """
+    deadline = time.monotonic() + patience
+    backoff = Backoff()
+    tries = 0
+    while True:
+        try:
+            return await call(tries)
+        except Exception as error:
+            pause = backoff.next()
+            if not is_passing(error) or time.monotonic() + pause > deadline:
+                raise translate(error) from error
+        tries += 1
+        await asyncio.sleep(pause)

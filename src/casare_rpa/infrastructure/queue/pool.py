@@ -1,0 +1,49 @@
+"""The pooled connections of a producer or consumer, checked once against the schema they find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from casare_rpa.infrastructure.postgres.connection import connect, connect_arguments
+from casare_rpa.infrastructure.postgres.faults import translate
+from casare_rpa.infrastructure.queue.schema import check_version
+
+if TYPE_CHECKING:
+    from casare_rpa.infrastructure.queue.calls import Calls
+    from casare_rpa.infrastructure.queue.config import QueueConfig
+
+
+@dataclass(frozen=True)
+class SchemaLimits:
+    """What the schema allows: bytes of a payload and of a result."""
+
+    payload: int
+    result: int
+
+
+async def check_schema(config: QueueConfig, calls: Calls, application_name: str) -> SchemaLimits:
+    """Connect once and return the limits of the schema found there.
+
+    Raises:
+        DatabaseUnavailable, ServerTooOld, SchemaMissing, SchemaTooNew, NotPermitted, ConfigError: it cannot be used.
+
+    """
+    connection = await connect(config.require_url(), application_name)
+    try:
+        info = await calls.schema_info(connection)
+    except asyncpg.PostgresError as error:
+        raise translate(error) from error
+    finally:
+        await connection.close()
+    check_version(info["version"], info["oldest_program"])
+    return SchemaLimits(info["payload_limit"], info["result_limit"])
+
+
+async def open_pool(config: QueueConfig, application_name: str) -> asyncpg.Pool:
+    """Open a pool that connects when it is first used and holds at most `connection_pool_size` connections."""
+    return await asyncpg.create_pool(
+        **connect_arguments(config.require_url(), application_name), min_size=0, max_size=config.connection_pool_size
+    )

@@ -1,0 +1,103 @@
+"""Sends settlements to the database: a lone one at once, those that come while one is under way together after it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from casare_rpa.foundation.errors import CasareError, DatabaseUnavailable
+from casare_rpa.infrastructure.queue.models import JobStatus
+from casare_rpa.infrastructure.queue.patience import with_patience
+from casare_rpa.infrastructure.queue.settlement import Settlement
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    import asyncpg
+
+    from casare_rpa.infrastructure.queue.calls import Calls
+    from casare_rpa.infrastructure.queue.config import QueueConfig
+
+MOST_AT_ONCE = 1000
+
+
+class Settler:
+    """Settles for one consumer. Every settlement may be sent again: the database answers as the first time."""
+
+    def __init__(self, config: QueueConfig, calls: Calls, pool: asyncpg.Pool) -> None:
+        self._config = config
+        self._calls = calls
+        self._pool = pool
+        self._waiting: list[tuple[Settlement, asyncio.Future[JobStatus | None]]] = []
+        self._sender: asyncio.Task[None] | None = None
+
+    async def settle(self, settlement: Settlement) -> JobStatus | None:
+        """Settle and return the job's status, or None when the lease was lost.
+
+        Raises:
+            DatabaseUnavailable: the database did not come back within `outage_patience`.
+
+        """
+        answer: asyncio.Future[JobStatus | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((settlement, answer))
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send_all())
+        return await answer
+
+    async def release(self, tokens: dict[UUID, UUID]) -> None:
+        """Release these leases, job id to token, whatever became of them."""
+        if tokens:
+            await self._send([Settlement(job_id, token, "released") for job_id, token in tokens.items()])
+
+    async def _send_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+            settlements = [settlement for settlement, _ in batch]
+            try:
+                statuses: list[JobStatus | None | Exception] = list(await self._send(settlements))
+            except DatabaseUnavailable as error:
+                statuses = [error] * len(batch)
+            except Exception:  # noqa: BLE001 - one bad settlement must not fail those that came with it
+                statuses = [await self._send_alone(settlement) for settlement in settlements]
+            for (_, answer), status in zip(batch, statuses, strict=True):
+                _answer(answer, status)
+
+    async def _send_alone(self, settlement: Settlement) -> JobStatus | None | Exception:
+        try:
+            return (await self._send([settlement]))[0]
+        except CasareError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever settles, not to this task
+            return error
+
+    async def _send(self, settlements: list[Settlement]) -> list[JobStatus | None]:
+        rows = await with_patience(lambda _: self._call(settlements), self._config.outage_patience)
+        statuses: list[JobStatus | None] = [JobStatus.COMPLETED] * len(settlements)
+        for row in rows:
+            statuses[row["ordinal"] - 1] = row["status"] and JobStatus(row["status"])
+        return statuses
+
+    async def _call(self, settlements: list[Settlement]) -> list[asyncpg.Record]:
+        results = [s.result for s in settlements]
+        errors = [s.error for s in settlements]
+        retry_ins = [s.retry_in for s in settlements]
+        async with self._pool.acquire() as connection:
+            return await self._calls.settle(
+                connection,
+                [s.job_id for s in settlements],
+                [s.token for s in settlements],
+                [s.outcome for s in settlements],
+                results if any(results) else None,
+                errors if any(errors) else None,
+                retry_ins if any(r is not None for r in retry_ins) else None,
+                enable_dlq=self._config.enable_dlq,
+            )
+
+
+def _answer(answer: asyncio.Future[JobStatus | None], status: JobStatus | None | Exception) -> None:
+    if answer.done():  # whoever asked was cancelled meanwhile
+        return
+    if isinstance(status, Exception):
+        answer.set_exception(status)
+    else:
+        answer.set_result(status)

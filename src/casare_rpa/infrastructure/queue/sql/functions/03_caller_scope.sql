@@ -1,0 +1,11 @@
+-- The tenant and the queues that the login behind this session is bound to; NULL is all of them. They come from session_user,
+-- which neither SET ROLE nor a definer function changes, and never from an argument.
+CREATE OR REPLACE FUNCTION caller_scope(OUT tenant text, OUT queues text[])
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    SELECT l.tenant_id, l.queues INTO tenant, queues FROM logins l WHERE l.login = session_user;
+    IF NOT FOUND AND NOT pg_has_role(session_user, current_schema() || '_owner', 'MEMBER') THEN
+        RAISE EXCEPTION 'the login "%" is not registered with this queue', session_user
+            USING ERRCODE = 'CR005', HINT = format('an administrator runs: SELECT %I.register_login(%L)', current_schema(), session_user);
+    END IF;
+END $$;

@@ -1,0 +1,82 @@
+-- Claims up to p_limit jobs of a queue for one robot: highest priority first, then in order of their places, passing over what
+-- another robot is claiming. Each claim counts the attempt and hands out a new lease token. With p_start they are RUNNING at once.
+--
+-- Floors. Settled jobs leave dead entries at the head of the index, which vacuum cannot remove while any old snapshot is held;
+-- each scan would walk over all of them. So a robot says from which place it wants to scan each route. That is sound because of
+-- what the rows bring back. A place is drawn after its transaction got a number (see next_place), so whoever drew a place below one
+-- that an earlier claim saw has a lower number than `request_xid` of this claim; once `oldest_xid` of a later claim has reached
+-- that, nothing can appear below any more. What comes back with its old place is marked `returned` and has an index of its own;
+-- p_look_back finds it, and what has become due.
+--
+-- A row without an id, sent when fewer jobs were found than asked for, says in `run_at` when the next deferred job is due.
+CREATE OR REPLACE FUNCTION claim_jobs(
+    p_queue text, p_limit integer, p_robot text, p_incarnation uuid, p_request bigint, p_offers jsonb, p_visibility double precision,
+    p_start boolean, p_look_back boolean DEFAULT true, p_floor_routes bigint[] DEFAULT '{}', p_floors bigint[] DEFAULT '{}')
+RETURNS TABLE (
+    id uuid, seq bigint, route_id bigint, request_xid bigint, oldest_xid bigint, status text, workflow text, payload jsonb,
+    priority smallint, queue_name text, tenant_id text, tags text[], metadata jsonb, reference text, run_at timestamptz, max_retries integer,
+    retry_delay double precision, visibility_timeout double precision, time_limit double precision, on_crash text, requirements jsonb,
+    attempt integer, created_at timestamptz, claimed_at timestamptz, started_at timestamptz, lease_expires_at timestamptz,
+    lease_seconds double precision, lease_token uuid, error text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_column
+DECLARE
+    v_now    timestamptz := clock();
+    v_scope  record;
+    v_group  record;
+    v_ids    uuid[] := '{}';
+    v_oldest bigint := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+    v_xid    bigint;
+    v_fit    bigint[] := '{}';
+BEGIN
+    SELECT * INTO v_scope FROM caller_scope();
+    PERFORM check_queue_in_scope(p_queue, v_scope.queues);
+    IF EXISTS (SELECT FROM paused_queues p WHERE p.queue_name = p_queue) THEN
+        RETURN;
+    END IF;
+    IF p_look_back THEN
+        PERFORM upkeep_if_overdue(v_now);
+    END IF;
+
+    FOR v_group IN
+        SELECT f.priority, array_agg(f.route_id) AS routes
+          FROM (SELECT DISTINCT r.route_id, r.priority FROM routes r
+                 WHERE r.queue_name = p_queue AND (v_scope.tenant IS NULL OR r.tenant_id = v_scope.tenant)
+                   AND (r.requirements IS NULL OR r.requirements <@ p_offers)) f
+         GROUP BY f.priority ORDER BY f.priority DESC
+    LOOP
+        IF p_look_back THEN
+            PERFORM promote_jobs(v_group.routes, v_now, p_limit);
+            v_ids := v_ids || lock_returned_jobs(v_group.routes, p_limit - cardinality(v_ids));
+            v_fit := v_fit || v_group.routes;
+        END IF;
+        v_ids := v_ids || lock_ready_jobs(v_group.routes, p_limit - cardinality(v_ids), p_floor_routes, p_floors);
+        EXIT WHEN cardinality(v_ids) >= p_limit;
+    END LOOP;
+
+    IF cardinality(v_ids) > 0 THEN
+        v_xid := pg_current_xact_id()::text::bigint;
+        RETURN QUERY
+        UPDATE jobs j
+           SET status = CASE WHEN p_start THEN 'RUNNING' ELSE 'CLAIMED' END::job_status,
+               attempt = j.attempt + 1, returned = false, claimed_by = p_robot, incarnation = p_incarnation, request = p_request,
+               lease_token = gen_random_uuid(), claimed_at = v_now, started_at = CASE WHEN p_start THEN v_now END,
+               lease_seconds = coalesce(j.visibility_timeout, p_visibility),
+               lease_expires_at = v_now + seconds(coalesce(j.visibility_timeout, p_visibility))
+         WHERE j.id = ANY (v_ids)
+        RETURNING j.id, j.seq, j.route_id, v_xid, v_oldest, j.status::text, j.workflow, j.payload, j.priority, j.queue_name, j.tenant_id,
+                  j.tags, j.metadata, j.reference, j.run_at, j.max_retries, j.retry_delay, j.visibility_timeout, j.time_limit, j.on_crash,
+                  j.requirements, j.attempt, j.created_at, j.claimed_at, j.started_at, j.lease_expires_at, j.lease_seconds, j.lease_token, j.error;
+    END IF;
+    IF p_look_back AND cardinality(v_ids) < p_limit THEN
+        RETURN QUERY
+        SELECT NULL::uuid, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text, NULL::jsonb, NULL::smallint, NULL::text,
+               NULL::text, NULL::text[], NULL::jsonb, NULL::text, min(d.run_at), NULL::integer, NULL::double precision, NULL::double precision,
+               NULL::double precision, NULL::text, NULL::jsonb, NULL::integer, NULL::timestamptz, v_now, NULL::timestamptz, NULL::timestamptz,
+               NULL::double precision, NULL::uuid, NULL::text
+          FROM unnest(v_fit) f(route_id)
+         CROSS JOIN LATERAL (SELECT w.run_at FROM jobs w WHERE w.route_id = f.route_id AND w.status = 'PENDING' AND w.deferred
+                              ORDER BY w.run_at LIMIT 1) d;
+    END IF;
+END $$;

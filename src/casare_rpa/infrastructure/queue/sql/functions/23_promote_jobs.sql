@@ -1,0 +1,23 @@
+-- Makes up to p_limit due jobs of each route ready. A job that waited for its time takes its place in the order when it is due.
+CREATE OR REPLACE FUNCTION promote_jobs(p_routes bigint[], p_now timestamptz, p_limit integer) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_promoted integer := 0;
+    v_rows     integer;
+    v_route    bigint;
+    v_ids      uuid[];
+BEGIN
+    FOREACH v_route IN ARRAY p_routes LOOP
+        SELECT array_agg(d.id) INTO v_ids
+          FROM (SELECT j.id FROM jobs j
+                 WHERE j.route_id = v_route AND j.status = 'PENDING' AND j.deferred AND j.run_at <= p_now
+                 ORDER BY j.run_at LIMIT p_limit FOR UPDATE SKIP LOCKED) d;
+        CONTINUE WHEN v_ids IS NULL;
+        UPDATE jobs j SET deferred = false, seq = p.place
+          FROM (SELECT o.id, next_place() AS place FROM (SELECT w.id FROM jobs w WHERE w.id = ANY (v_ids) ORDER BY w.run_at, w.seq) o) p
+         WHERE j.id = p.id;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        v_promoted := v_promoted + v_rows;
+    END LOOP;
+    RETURN v_promoted;
+END $$;

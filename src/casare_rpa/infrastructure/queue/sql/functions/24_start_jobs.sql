@@ -1,0 +1,14 @@
+-- CLAIMED -> RUNNING for jobs held under these tokens; returns those that run now. Sending it again changes nothing.
+CREATE OR REPLACE FUNCTION start_jobs(p_ids uuid[], p_tokens uuid[]) RETURNS TABLE (id uuid, started_at timestamptz)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_column
+DECLARE
+    v_now timestamptz := clock();
+BEGIN
+    RETURN QUERY
+    UPDATE jobs j SET status = 'RUNNING', started_at = coalesce(j.started_at, v_now)
+      FROM (SELECT u.id, u.token FROM unnest(p_ids, p_tokens) u(id, token) ORDER BY u.id) s
+     WHERE j.id = s.id AND j.lease_token = s.token AND j.status IN ('CLAIMED', 'RUNNING')
+    RETURNING j.id, j.started_at;
+END $$;

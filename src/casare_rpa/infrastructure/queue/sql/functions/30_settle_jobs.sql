@@ -1,0 +1,82 @@
+-- Ends attempts: complete, fail, release. Each names its lease token; one that no longer holds changes nothing.
+--
+-- p_outcomes[i] is 'completed', 'failed' (an application error: retried while attempts are left), 'business' (bad data: never
+-- retried) or 'released' (handed back unharmed). Returns a row for each job that did not complete: its status now, or NULL when
+-- the lease was lost. The same settlement sent again gets the answer of the first time.
+CREATE OR REPLACE FUNCTION settle_jobs(
+    p_ids uuid[], p_tokens uuid[], p_outcomes text[], p_results jsonb[] DEFAULT NULL, p_errors text[] DEFAULT NULL,
+    p_retry_ins double precision[] DEFAULT NULL, p_enable_dlq boolean DEFAULT true)
+RETURNS TABLE (ordinal integer, status text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_column
+DECLARE
+    v_now  timestamptz := clock();
+    v_done integer[];
+    v_job  jobs;
+    v_this record;
+    v_status job_status;
+BEGIN
+    PERFORM check_results(p_results);
+    WITH moved AS (
+        DELETE FROM jobs j
+         USING unnest(p_ids, p_tokens, p_outcomes, p_results) WITH ORDINALITY u(id, token, outcome, result, ordinal)
+         WHERE u.outcome = 'completed' AND j.id = u.id AND j.lease_token = u.token
+        RETURNING j.*, u.result, u.ordinal
+    ), kept AS (
+        INSERT INTO job_history (id, seq, created_at, run_at, claimed_at, started_at, finished_at, cancel_requested_at, retry_delay,
+                                 visibility_timeout, time_limit, status, max_retries, attempt, crashes, priority, token_hash, queue_name,
+                                 workflow, on_crash, tenant_id, reference, claimed_by, tags, metadata, requirements, payload, result)
+        SELECT m.id, m.seq, m.created_at, m.run_at, m.claimed_at, m.started_at, v_now, m.cancel_requested_at, m.retry_delay,
+               m.visibility_timeout, m.time_limit, 'COMPLETED', m.max_retries, m.attempt, m.crashes, m.priority, token_hash(m.lease_token),
+               m.queue_name, m.workflow, m.on_crash, m.tenant_id, m.reference, m.claimed_by, m.tags, m.metadata, m.requirements, m.payload, m.result
+          FROM moved m
+    )
+    SELECT coalesce(array_agg(m.ordinal::integer), '{}') INTO v_done FROM moved m;
+    IF cardinality(v_done) = cardinality(p_ids) THEN
+        RETURN;
+    END IF;
+
+    FOR v_this IN
+        SELECT u.* FROM unnest(p_ids, p_tokens, p_outcomes, p_errors, p_retry_ins) WITH ORDINALITY u(id, token, outcome, error, retry_in, ordinal)
+         WHERE u.ordinal <> ALL (v_done) ORDER BY u.id
+    LOOP
+        SELECT * INTO v_job FROM jobs j WHERE j.id = v_this.id AND j.lease_token = v_this.token FOR UPDATE;
+        IF FOUND AND v_this.outcome IN ('failed', 'business', 'released') THEN
+            v_status := end_attempt(v_job, v_now, v_this.outcome, v_this.error, v_this.retry_in, p_enable_dlq);
+        ELSIF FOUND THEN
+            RAISE EXCEPTION 'an attempt ends completed, failed, business or released, not "%"', v_this.outcome USING ERRCODE = 'CR004';
+        ELSE
+            v_status := settled_before(v_this.id, v_this.token, v_this.outcome);
+        END IF;
+        IF v_status IS DISTINCT FROM 'COMPLETED' THEN
+            RETURN QUERY SELECT v_this.ordinal::integer, v_status::text;
+        END IF;
+    END LOOP;
+END $$;
+
+-- The answer that a settlement got the first time, or NULL when this token never settled so.
+CREATE OR REPLACE FUNCTION settled_before(p_id uuid, p_token uuid, p_outcome text) RETURNS job_status
+LANGUAGE sql STABLE AS $$
+    SELECT h.status FROM job_history h WHERE p_outcome = 'completed' AND h.id = p_id AND h.status = 'COMPLETED' AND h.token_hash = token_hash(p_token)
+    UNION ALL
+    SELECT a.status FROM job_attempts a WHERE a.job_id = p_id AND a.token_hash = token_hash(p_token)
+       AND (a.outcome = p_outcome OR (a.outcome = 'cancelled' AND p_outcome IN ('failed', 'business', 'released')))
+$$;
+
+CREATE OR REPLACE FUNCTION check_results(p_results jsonb[]) RETURNS void
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_limit integer;
+    v_size  integer;
+BEGIN
+    IF p_results IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT result_limit INTO v_limit FROM settings;
+    SELECT octet_length(r::text) INTO v_size FROM unnest(p_results) r
+     WHERE pg_column_size(r) > v_limit / 8 AND octet_length(r::text) > v_limit LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'a result has % bytes, more than the limit of %', v_size, v_limit USING ERRCODE = 'CR004';
+    END IF;
+END $$;

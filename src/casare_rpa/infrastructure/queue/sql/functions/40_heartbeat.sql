@@ -1,0 +1,42 @@
+-- Extends every lease that one robot holds, and brings back what it has lost and what it was asked to cancel.
+--
+-- It never waits: a row that is being settled at this moment is left to that. No lease outlives the job's time limit by more than
+-- its own length, so that a hung handler is not kept alive for ever. What the database has in this incarnation's name from a
+-- claim whose reply the robot did not get (a request up to p_ceiling that is neither in flight nor held) is released.
+CREATE OR REPLACE FUNCTION heartbeat(
+    p_robot text, p_incarnation uuid, p_queue text, p_ids uuid[], p_tokens uuid[], p_ceiling bigint, p_in_flight bigint[],
+    OUT lost uuid[], OUT cancelled uuid[], OUT fleet integer)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    v_now    timestamptz := clock();
+    v_scope  record;
+    v_orphan jobs;
+BEGIN
+    SELECT * INTO v_scope FROM caller_scope();
+    WITH held AS (
+        SELECT j.id FROM unnest(p_ids, p_tokens) u(id, token) JOIN jobs j ON j.id = u.id AND j.lease_token = u.token
+         ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
+    )
+    UPDATE jobs j SET lease_expires_at = least(v_now + seconds(j.lease_seconds), j.started_at + seconds(j.time_limit + j.lease_seconds))
+      FROM held h WHERE j.id = h.id;
+
+    FOR v_orphan IN
+        SELECT * FROM jobs j
+         WHERE j.incarnation = p_incarnation AND j.status IN ('CLAIMED', 'RUNNING') AND j.request <= p_ceiling
+           AND j.request <> ALL (p_in_flight) AND j.lease_token <> ALL (p_tokens)
+         ORDER BY j.id FOR UPDATE SKIP LOCKED
+    LOOP
+        PERFORM end_attempt(v_orphan, v_now, 'released', NULL, NULL, true);
+    END LOOP;
+
+    SELECT coalesce(array_agg(u.id) FILTER (WHERE j.id IS NULL), '{}'),
+           coalesce(array_agg(u.id) FILTER (WHERE j.cancel_requested_at IS NOT NULL), '{}')
+      INTO lost, cancelled
+      FROM unnest(p_ids, p_tokens) u(id, token) LEFT JOIN jobs j ON j.id = u.id AND j.lease_token = u.token;
+
+    INSERT INTO robots (incarnation, robot_id, queue_name, tenant_id, seen_at)
+    VALUES (p_incarnation, p_robot, p_queue, v_scope.tenant, v_now)
+    ON CONFLICT (incarnation) DO UPDATE SET seen_at = excluded.seen_at;
+    SELECT count(*) INTO fleet FROM robots r WHERE r.queue_name = p_queue AND r.seen_at > v_now - interval '40 seconds';
+END $$;

@@ -1,0 +1,57 @@
+-- One pass of the upkeep: leases that ran out, jobs that are due, partitions. Anyone may call it; it does something at most once a
+-- second and never waits for another. Returns seconds until this caller should call again: whoever did the pass comes back soon,
+-- the others only look whether somebody still does.
+CREATE OR REPLACE FUNCTION upkeep(p_force boolean DEFAULT false) RETURNS double precision
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    v_now   timestamptz := clock();
+    v_state upkeep_state;
+BEGIN
+    SELECT * INTO v_state FROM upkeep_state FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND OR (v_state.passed_at > v_now - interval '0.9 seconds' AND NOT p_force) THEN
+        RETURN 5 + 1.5 * random();
+    END IF;
+    PERFORM pass_upkeep(v_state, v_now);
+    IF v_state.partitioned_at IS NULL OR v_state.partitioned_at < v_now - interval '1 hour' OR p_force THEN
+        PERFORM ensure_partitions(v_now), drop_old_history(v_now);
+        DELETE FROM robots r WHERE r.seen_at < v_now - interval '1 day';
+        UPDATE upkeep_state SET partitioned_at = v_now;
+    END IF;
+    RETURN 1;
+END $$;
+
+-- The upkeep inside a claim, when nobody has come round for two seconds: a lone robot needs no helper.
+CREATE OR REPLACE FUNCTION upkeep_if_overdue(p_now timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_state upkeep_state;
+BEGIN
+    IF EXISTS (SELECT FROM upkeep_state s WHERE s.passed_at < p_now - interval '2 seconds') THEN
+        SELECT * INTO v_state FROM upkeep_state s WHERE s.passed_at < p_now - interval '2 seconds' FOR UPDATE SKIP LOCKED;
+        IF FOUND THEN
+            PERFORM pass_upkeep(v_state, p_now);
+        END IF;
+    END IF;
+END $$;
+
+-- A gap between passes means that the database was away (or everybody from it): robots could not send heartbeats, so no lease may
+-- run out because of it and all of them get the gap added.
+CREATE OR REPLACE FUNCTION pass_upkeep(p_state upkeep_state, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_route  record;
+BEGIN
+    UPDATE upkeep_state SET passed_at = p_now;
+    IF p_now - p_state.passed_at > interval '8 seconds' OR pg_postmaster_start_time() > p_state.passed_at THEN
+        UPDATE jobs j SET lease_expires_at = j.lease_expires_at + (p_now - p_state.passed_at)
+         WHERE j.id IN (SELECT h.id FROM jobs h WHERE h.status IN ('CLAIMED', 'RUNNING') ORDER BY h.id FOR UPDATE SKIP LOCKED);
+    END IF;
+    PERFORM expire_leases(p_now, 1000);
+    FOR v_route IN
+        SELECT r.queue_name, array_agg(DISTINCT r.route_id) AS routes FROM routes r
+         WHERE EXISTS (SELECT FROM jobs j WHERE j.route_id = r.route_id AND j.status = 'PENDING' AND j.deferred AND j.run_at <= p_now)
+         GROUP BY r.queue_name
+    LOOP
+        PERFORM announce(v_route.queue_name, promote_jobs(v_route.routes, p_now, 1000));
+    END LOOP;
+END $$;

@@ -1,0 +1,30 @@
+-- Cancels a job. One that waits, or that is claimed but not yet started, is cancelled now; the robot of one that runs is asked to
+-- stop, by a notification and with its next heartbeat. Returns false when the job has ended already.
+CREATE OR REPLACE FUNCTION cancel_job(p_id uuid) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    v_now   timestamptz := clock();
+    v_scope record;
+    v_job   jobs;
+BEGIN
+    SELECT * INTO v_scope FROM caller_scope();
+    SELECT * INTO v_job FROM jobs j
+     WHERE j.id = p_id AND (v_scope.tenant IS NULL OR j.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR j.queue_name = ANY (v_scope.queues))
+       FOR UPDATE;
+    IF NOT FOUND THEN
+        IF EXISTS (SELECT FROM find_job(p_id)) THEN
+            RETURN false;
+        END IF;
+        RAISE EXCEPTION 'there is no job %', p_id USING ERRCODE = 'CR001';
+    ELSIF v_job.status = 'RUNNING' THEN
+        UPDATE jobs j SET cancel_requested_at = coalesce(j.cancel_requested_at, v_now) WHERE j.id = p_id;
+        PERFORM pg_notify(robot_channel(v_job.incarnation), 'cancel');
+    ELSIF v_job.status = 'CLAIMED' THEN
+        v_job.cancel_requested_at := v_now;
+        PERFORM end_attempt(v_job, v_now, 'released', NULL, NULL, true), pg_notify(robot_channel(v_job.incarnation), 'cancel');
+    ELSE
+        v_job.cancel_requested_at := v_now;
+        PERFORM archive(v_job, v_now, 'CANCELLED');
+    END IF;
+    RETURN true;
+END $$;

@@ -1,0 +1,10 @@
+-- A job wherever it lives now, if the caller may see it.
+CREATE OR REPLACE FUNCTION find_job(p_id uuid) RETURNS SETOF all_jobs
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    v_scope record;
+BEGIN
+    SELECT * INTO v_scope FROM caller_scope();
+    RETURN QUERY SELECT * FROM all_jobs a
+                  WHERE a.id = p_id AND (v_scope.tenant IS NULL OR a.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR a.queue_name = ANY (v_scope.queues));
+END $$;

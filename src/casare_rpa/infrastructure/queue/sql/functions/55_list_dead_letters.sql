@@ -1,0 +1,14 @@
+-- Dead letters that match, newest first, at most p_limit (1000).
+CREATE OR REPLACE FUNCTION list_dead_letters(p_queue text DEFAULT NULL, p_reason text DEFAULT NULL, p_limit integer DEFAULT 100)
+RETURNS SETOF all_jobs
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    v_scope record;
+BEGIN
+    SELECT * INTO v_scope FROM caller_scope();
+    RETURN QUERY SELECT * FROM all_jobs a
+                  WHERE a.reason IS NOT NULL AND (v_scope.tenant IS NULL OR a.tenant_id = v_scope.tenant)
+                    AND (v_scope.queues IS NULL OR a.queue_name = ANY (v_scope.queues))
+                    AND (p_queue IS NULL OR a.queue_name = p_queue) AND (p_reason IS NULL OR a.reason = p_reason)
+                  ORDER BY a.finished_at DESC, a.id LIMIT least(p_limit, 1000);
+END $$;

@@ -1,0 +1,11 @@
+-- Lets a database login use the queue, bound to one tenant and to some queues; NULL is all of them. What it may do is decided by
+-- the role that was granted to it: <schema>_producer, <schema>_robot, <schema>_viewer.
+CREATE OR REPLACE FUNCTION register_login(p_login name, p_tenant text DEFAULT NULL, p_queues text[] DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = p_login) THEN
+        RAISE EXCEPTION 'there is no login "%" in this PostgreSQL', p_login USING ERRCODE = 'CR004';
+    END IF;
+    INSERT INTO logins (login, tenant_id, queues) VALUES (p_login, p_tenant, p_queues)
+    ON CONFLICT (login) DO UPDATE SET tenant_id = excluded.tenant_id, queues = excluded.queues;
+END $$;

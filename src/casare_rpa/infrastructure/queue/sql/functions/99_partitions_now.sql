@@ -1,0 +1,2 @@
+-- A schema that has just been migrated can settle at once.
+SELECT ensure_partitions(clock());
