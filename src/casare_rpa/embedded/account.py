@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from casare_rpa.embedded import system
+from casare_rpa.embedded.errors import EmbeddedPostgresError
 
 # The owner's variables may hold secrets (database URLs, keys) that PostgreSQL has no use for.
 _PASSED_ON = (
@@ -45,22 +46,25 @@ class Account:
     ) -> Finished:
         """Run `command` in `cwd` and return how it ended.
 
-        Raises OSError when it cannot be run, subprocess.TimeoutExpired after `timeout` seconds (it is killed then).
+        Raises EmbeddedPostgresError when it cannot be run, or takes longer than `timeout` seconds and is killed.
         """
         # A file, not a pipe: the server that pg_ctl leaves behind would keep a pipe open, and its reader waiting.
         with tempfile.TemporaryFile() as output:
-            done = subprocess.run(
-                [*self.prefix, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=cwd,
-                env=_environment() | dict(variables or {}),
-                timeout=timeout,
-                check=False,
-                **system.DETACHED,
-                **system.as_user(self.uid, self.gid),
-            )
+            try:
+                done = subprocess.run(
+                    [*self.prefix, *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=cwd,
+                    env=_environment() | dict(variables or {}),
+                    timeout=timeout,
+                    check=False,
+                    **system.DETACHED,
+                    **system.as_user(self.uid, self.gid),
+                )
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise EmbeddedPostgresError(f"{command[0]} cannot be run: {error}") from error
             output.seek(0)
             return Finished(done.returncode, output.read().decode(errors="replace").strip())
 

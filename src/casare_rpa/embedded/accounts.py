@@ -1,7 +1,6 @@
 """Which account runs PostgreSQL, which refuses to run as root, and whether it can."""
 
 import os
-import subprocess
 from pathlib import Path
 
 from casare_rpa.embedded import system
@@ -40,7 +39,7 @@ def can_run(account: Account, program: str) -> bool:
 
 
 def _check_entry(data_dir: Path, account: Account, name: str) -> None:
-    if not _runs(account, "sh", "-c", 'cd -- "$1"', "sh", str(data_dir.parent)):
+    if not _runs(account, "/bin/sh", "-c", 'cd -- "$1"', "sh", str(data_dir.parent)):
         raise EmbeddedPostgresError(
             f"data_dir {data_dir} cannot be used: PostgreSQL does not run as root, and {name}, which would run it "
             f"here instead, may not enter {data_dir.parent}; give a folder in one that everybody may enter, such as "
@@ -51,5 +50,5 @@ def _check_entry(data_dir: Path, account: Account, name: str) -> None:
 def _runs(account: Account, *command: str) -> bool:
     try:
         return account.run(command, cwd=_ROOT, timeout=30).code == 0
-    except (OSError, subprocess.SubprocessError):
+    except EmbeddedPostgresError:
         return False

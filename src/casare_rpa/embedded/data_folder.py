@@ -1,6 +1,8 @@
 """The state of a data directory, and whether it may be used at all."""
 
+import contextlib
 import enum
+import errno
 import os
 from pathlib import Path
 
@@ -8,18 +10,18 @@ from casare_rpa.embedded import credentials
 from casare_rpa.embedded.errors import EmbeddedPostgresError
 
 LOCK = "casare.lock"
-MAKING = "casare-init"
-PASSWORD = "casare.pw"  # noqa: S105 (the name of a file that lives only while initdb runs)
+MADE = "casare-made"
+MAKING = "casare-init-"  # the beginning of a name
 PROGRAMS = "casare-programs"
 
-_OURS = {LOCK, MAKING, PASSWORD, f"{PASSWORD}.new", PROGRAMS, f"{PROGRAMS}.new", "lost+found"}
+_OURS = {LOCK, PROGRAMS, f"{PROGRAMS}.new", "lost+found"}
 
 
 class State(enum.Enum):
     """What a data directory holds."""
 
     EMPTY = "nothing"
-    UNFINISHED = "a cluster whose making was cut short"
+    UNFINISHED = "a cluster, not yet in its place"
     READY = "a cluster"
 
 
@@ -46,9 +48,9 @@ def state_of(data_dir: Path) -> State:
         )
     if "PG_VERSION" in names:
         return State.READY
-    if MAKING in names:
+    if MADE in names:
         return State.UNFINISHED
-    if foreign := sorted(names - _OURS):
+    if foreign := sorted(name for name in names - _OURS if not name.startswith(MAKING)):
         raise EmbeddedPostgresError(
             f"data_dir {data_dir} is neither empty nor PostgreSQL's data directory (it holds {', '.join(foreign[:3])}"
             f"{', …' if foreign[3:] else ''}): give an empty or missing folder"
@@ -56,15 +58,26 @@ def state_of(data_dir: Path) -> State:
     return State.EMPTY
 
 
-def prepare(data_dir: Path) -> None:
-    """Make the folder if it is missing, and close it to other users; raises EmbeddedPostgresError when that fails."""
+def prepare(data_dir: Path) -> bool:
+    """Make the folder if it is missing, and close it to other users; return True when it was missing.
+
+    Raises EmbeddedPostgresError when that fails.
+    """
     try:
+        missing = not data_dir.exists()
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         data_dir.chmod(0o700)  # PostgreSQL refuses a folder that others may enter
         if not os.access(data_dir, os.W_OK | os.X_OK):
-            raise PermissionError(13, "permission denied")
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise _unusable(data_dir, error) from error
+    return missing
+
+
+def discard_if_empty(data_dir: Path) -> None:
+    """Take back what `prepare` made, unless something is in it by now."""
+    with contextlib.suppress(OSError):
+        data_dir.rmdir()
 
 
 def check_version(data_dir: Path, bin_dir: Path, major: int) -> None:

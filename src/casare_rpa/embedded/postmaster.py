@@ -15,6 +15,9 @@ LOG = "server.log"
 _START_TIMEOUT = 300  # s, recovery after a crash included
 _STOP_TIMEOUT = 60  # s, the last checkpoint included
 _KILL_TIMEOUT = 10  # s
+_FIRST_SIGN = 1  # s, from pg_ctl's start to the file postmaster.pid
+# The owner was killed a moment ago: processes of its server are still going, or it had just ordered a start.
+_ANOTHER_GOING = ("pre-existing shared memory block", 'lock file "postmaster.pid" already exists')
 _LOG_LIMIT = 10 * 2**20  # bytes
 
 
@@ -47,6 +50,10 @@ class Postmaster:
             return None
         return found
 
+    def was_killed(self) -> bool:
+        """Tell whether the last server ended without clearing up."""
+        return self._read_pid_file() is not None and self.running() is None
+
     def start(self, port: int) -> None:
         """Start the server and return when it takes connections.
 
@@ -55,6 +62,15 @@ class Postmaster:
         """
         if ports.is_taken(port):
             raise PortTakenError(f"port {port} of 127.0.0.1 is used by another program")
+        try:
+            self._start(port)
+        except EmbeddedPostgresError:
+            raise
+        except BaseException:
+            self._stop_when_it_comes()
+            raise
+
+    def _start(self, port: int) -> None:
         patience = time.monotonic() + _KILL_TIMEOUT
         while True:
             self._remove_stale_pid_file()
@@ -66,8 +82,7 @@ class Postmaster:
                 return
             said = self._log_since(before) or done.output
             self.stop(immediate=True)
-            # Processes of a server that was killed a moment ago are still going.
-            if "pre-existing shared memory block" not in said or time.monotonic() > patience:
+            if not any(words in said for words in _ANOTHER_GOING) or time.monotonic() > patience:
                 raise self._failure(port, said)
             time.sleep(0.1)
 
@@ -75,7 +90,7 @@ class Postmaster:
         """Wait for a running server that is starting or stopping; return it when it is ready, None when it has gone."""
         deadline = time.monotonic() + _START_TIMEOUT
         while (found := self.running()) is not None:
-            if found.status == "ready":
+            if found.status in {"ready", "standby"}:
                 return found
             if time.monotonic() > deadline:
                 raise EmbeddedPostgresError(
@@ -95,7 +110,8 @@ class Postmaster:
             found = self.running()
             if found is None:
                 return
-            self._pg_ctl("stop", "-w", "-t", str(seconds), "-s", "-m", mode)
+            with contextlib.suppress(EmbeddedPostgresError):  # the programs are gone: there is still SIGKILL
+                self._pg_ctl("stop", "-w", "-t", str(seconds), "-s", "-m", mode)
             if self._gone_within(found.pid, 5):
                 return
         self.kill()
@@ -104,6 +120,13 @@ class Postmaster:
         """Kill the server and its processes with SIGKILL, as a loss of power would."""
         if found := self.running():
             system.kill_server(found.pid)
+
+    def _stop_when_it_comes(self) -> None:
+        # Ctrl-C has ended pg_ctl; the server that it may have started says so a moment later.
+        deadline = time.monotonic() + _FIRST_SIGN
+        while self.running() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.stop(immediate=True)
 
     def _pg_ctl(self, *arguments: str) -> Finished:
         # PGDATA and file names relative to the folder: pg_ctl hands what it is given to a shell.

@@ -1,5 +1,6 @@
 """PostgreSQL's programs where the account that runs them can reach them."""
 
+import filecmp
 import shutil
 from pathlib import Path
 
@@ -24,14 +25,20 @@ def reachable_programs(bin_dir: Path, account: Account, copy: Path) -> Path:
             "not enter it or a folder above it: give a folder that everybody may enter"
         )
     copied = copy / bin_dir.relative_to(package.parent)
-    if not copied.exists():
+    if not _is_same(Path(program(bin_dir, "postgres")), Path(program(copied, "postgres"))):
         _copy(package, copy, account)
     return copied
+
+
+def _is_same(original: Path, copied: Path) -> bool:
+    # A copy is still there when its owner was killed; the package may have been renewed since.
+    return copied.exists() and filecmp.cmp(original, copied)
 
 
 def _copy(package: Path, copy: Path, account: Account) -> None:
     fresh = copy.with_name(f"{copy.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
+    shutil.rmtree(copy, ignore_errors=True)
     fresh.mkdir(mode=0o700)
     # Its libraries lie in the package or beside it, in a folder that only its name connects to it.
     for folder in (package, *package.parent.glob(f"{package.name}.libs")):

@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +11,13 @@ from casare_rpa.embedded.accounts import choose_account
 from casare_rpa.embedded.binaries import find_binaries, major_version
 from casare_rpa.embedded.cluster import make_cluster
 from casare_rpa.embedded.credentials import Credentials
-from casare_rpa.embedded.data_folder import LOCK, PROGRAMS, State, check_version, prepare, state_of
+from casare_rpa.embedded.data_folder import LOCK, PROGRAMS, State, check_version, discard_if_empty, prepare, state_of
 from casare_rpa.embedded.errors import EmbeddedPostgresError, PortTakenError
 from casare_rpa.embedded.owner import take_ownership
 from casare_rpa.embedded.postmaster import Postmaster, immediate_stop
 from casare_rpa.embedded.programs import reachable_programs
 from casare_rpa.embedded.settings import write_settings
-from casare_rpa.embedded.watch import Watch
+from casare_rpa.embedded.throw_away import ThrowAwayFolder
 
 _PORT_CHOICES = 5
 
@@ -39,107 +38,107 @@ class Session:
     def __init__(self, wanted: Wanted) -> None:
         """Take the data directory, make the cluster if there is none, and start the server or take over a running one.
 
-        Raises EmbeddedPostgresError and leaves nothing behind when that fails.
+        Raises EmbeddedPostgresError when that fails, and has then given back what it took.
         """
         self._wanted = wanted
+        self._throw_away: ThrowAwayFolder | None = None
         self._port_is_open = False  # nobody was told the port yet: another one will do
         bin_dir = find_binaries(wanted.bin_dir)
         major = major_version(bin_dir)
         with contextlib.ExitStack() as undo:
             self.data_dir = self._take_folder(undo)
-            watch = self._start_watch(undo)
-            self.account = choose_account(self.data_dir)
-            undo.callback(take_ownership(self.data_dir / LOCK, self.account).close)
-            copy = self.data_dir / PROGRAMS
-            undo.callback(shutil.rmtree, copy, ignore_errors=True)
-            self.bin_dir = reachable_programs(bin_dir, self.account, copy)
-            if watch is not None:
-                watch.on_death(immediate_stop(self.bin_dir, self.data_dir), self.account)
+            self._account = choose_account(self.data_dir)
+            undo.callback(take_ownership(self.data_dir / LOCK, self._account).close)
+            self.bin_dir = self._reach_programs(bin_dir, undo)
             self._ensure_cluster()
             check_version(self.data_dir, self.bin_dir, major)
             self.credentials = Credentials.load(self.data_dir)
-            self.postmaster = Postmaster(self.data_dir, self.bin_dir, self.account)
+            self.postmaster = Postmaster(self.data_dir, self.bin_dir, self._account)
             self._start_or_take_over()
             self._undo = undo.pop_all()
 
     def ensure_running(self) -> None:
         """Start the server if it is gone."""
         if self.postmaster.running() is None:
-            self._launch()
+            self._launch(self.credentials.port)
 
     def restart(self, *, immediate: bool) -> None:
         """Stop the server, orderly or not, and start it under the same URL."""
         self.postmaster.stop(immediate=immediate)
-        self._launch()
+        self._launch(self.credentials.port)
 
     def close(self) -> None:
         """Stop the server and give the folder back, which is deleted when it was a temporary one."""
+        if self._throw_away is not None and self.postmaster.was_killed():
+            with contextlib.suppress(EmbeddedPostgresError):
+                self._launch(
+                    self.credentials.port
+                )  # only a start frees the shared memory that a killed server leaves behind
         self.postmaster.stop()
         self._undo.close()
 
     def _take_folder(self, undo: contextlib.ExitStack) -> Path:
         if self._wanted.data_dir is None:
-            folder = Path(tempfile.mkdtemp(prefix="casare-postgres-")).resolve()
-            undo.callback(shutil.rmtree, folder, ignore_errors=True)
-            return folder
+            self._check_wanted_port()
+            self._throw_away = ThrowAwayFolder()
+            undo.callback(self._throw_away.delete)
+            return self._throw_away.path
         folder = self._wanted.data_dir.resolve()
-        if state_of(folder) is State.EMPTY and self._wanted.port is not None and ports.is_taken(self._wanted.port):
-            raise self._port_taken(self._wanted.port)
-        prepare(folder)
+        if state_of(folder) is State.EMPTY:
+            self._check_wanted_port()
+        if prepare(folder):
+            undo.callback(discard_if_empty, folder)
         return folder
 
-    def _start_watch(self, undo: contextlib.ExitStack) -> Watch | None:
-        if self._wanted.data_dir is not None:
-            return None
-        watch = Watch(self.data_dir)
-        undo.callback(watch.end)
-        return watch
+    def _check_wanted_port(self) -> None:
+        # PostgreSQL itself would find out only when all its data is made.
+        if self._wanted.port is not None and ports.is_taken(self._wanted.port):
+            raise self._port_taken(self._wanted.port)
+
+    def _reach_programs(self, bin_dir: Path, undo: contextlib.ExitStack) -> Path:
+        copy = self.data_dir / PROGRAMS
+        undo.callback(shutil.rmtree, copy, ignore_errors=True)
+        reachable = reachable_programs(bin_dir, self._account, copy)
+        if self._throw_away is not None:
+            self._throw_away.on_death(immediate_stop(reachable, self.data_dir), self._account)
+        return reachable
 
     def _ensure_cluster(self) -> None:
         if state_of(self.data_dir) is State.READY:
             return
         self._port_is_open = self._wanted.port is None
         port = self._wanted.port or ports.free_port()
-        durable = self._wanted.data_dir is not None
-        make_cluster(self.data_dir, self.bin_dir, self.account, port, durable=durable)
+        make_cluster(self.data_dir, self.bin_dir, self._account, port, durable=self._throw_away is None)
 
     def _start_or_take_over(self) -> None:
-        changed = write_settings(self.data_dir, self._wanted.settings, self.account)
-        if self._wanted.port is not None and self._wanted.port != self.credentials.port:
-            self._move_to(self._wanted.port)
+        changed = write_settings(self.data_dir, self._wanted.settings, self._account)
+        port = self._wanted.port or self.credentials.port
         running = self.postmaster.wait_until_ready()
-        if running is not None:
-            if not changed and running.port == self.credentials.port and ports.speaks_postgres(running.port):
-                return
-            self.postmaster.stop()
-        self._launch()
+        if running is not None and running.port == port and not changed and ports.speaks_postgres(port):
+            self._keep_port(port)
+            return
+        self.postmaster.stop()
+        self._launch(port)
 
-    def _launch(self) -> None:
-        try:
-            self._start_on_its_port()
-        except BaseException:
-            self.postmaster.stop(immediate=True)
-            raise
-        self._port_is_open = False
-
-    def _start_on_its_port(self) -> None:
-        for _ in range(_PORT_CHOICES):
-            port = self.credentials.port
+    def _launch(self, port: int) -> None:
+        for choice in range(1, _PORT_CHOICES + 1):
             try:
                 self.postmaster.start(port)
             except PortTakenError as error:
-                if not self._port_is_open:
+                if not self._port_is_open or choice == _PORT_CHOICES:
                     raise self._port_taken(port) from error
-                self._move_to(ports.free_port())
+                port = ports.free_port()
             else:
-                return
-        raise self._port_taken(self.credentials.port)
+                break
+        self._keep_port(port)
 
-    def _move_to(self, port: int) -> None:
-        self.credentials = replace(self.credentials, port=port)
-        self.credentials.save(self.data_dir, self.account)
+    def _keep_port(self, port: int) -> None:
+        if port != self.credentials.port:
+            self.credentials = replace(self.credentials, port=port)
+            self.credentials.save(self.data_dir, self._account)
+        self._port_is_open = False
 
-    def _port_taken(self, port: int) -> EmbeddedPostgresError:
+    def _port_taken(self, port: int) -> PortTakenError:
         if port == self._wanted.port:
             return PortTakenError(
                 f"port {port} of 127.0.0.1 is used by another program: end that program, or give another port, "

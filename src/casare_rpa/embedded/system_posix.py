@@ -69,8 +69,6 @@ def try_lock(file: int) -> bool:
 
 def is_alive(pid: int) -> bool:
     """Tell whether the process runs; one that has ended and was not yet collected by its parent does not."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # an orphan whose new parent is this process (as process 1 of a container)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -95,14 +93,15 @@ def is_postgres_on(pid: int, data_dir: Path) -> bool:
 
 
 def kill_server(pid: int) -> None:
-    """Kill the server and all its processes with SIGKILL and return when none of them runs."""
+    """Kill the server and all its processes with SIGKILL and return when none of them runs, after at most 10 s."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGSTOP)  # else it starts new processes behind our back
     family = [pid, *_children(pid)]
     for member in family:
         with contextlib.suppress(ProcessLookupError):
             os.kill(member, signal.SIGKILL)
-    while any(is_alive(member) for member in family):
+    deadline = time.monotonic() + 10
+    while any(is_alive(member) for member in family) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 

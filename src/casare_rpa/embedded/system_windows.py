@@ -84,9 +84,10 @@ def is_postgres_on(pid: int, data_dir: Path) -> bool:
 
 
 def kill_server(pid: int) -> None:
-    """Terminate the server and all its processes and return when it does not run."""
+    """Terminate the server and all its processes and return when it does not run, after 10 s at the latest."""
     subprocess.run(["taskkill", "/F", "/T", "/PID", str(pid)], capture_output=True, check=False)
-    while is_alive(pid):
+    deadline = time.monotonic() + 10
+    while is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 _SERVER_MAY_COME = 3  # s: the owner may have died between its order to start and the server's first sign
-_FOLDER_MUST_GO = 30  # s: a dying initdb may still write
+_FOLDER_MUST_GO = 30  # s
 
 
 def main() -> None:
@@ -27,9 +27,16 @@ def main() -> None:
         return
     if "command" in told:
         _stop_server(folder, told)
+    delete(folder)
+
+
+def delete(folder: Path) -> None:
+    """Delete `folder`, again and again while a dying program still writes into it, for 30 s at most."""
     deadline = time.monotonic() + _FOLDER_MUST_GO
-    while folder.exists() and time.monotonic() < deadline:
+    while True:
         shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists() or time.monotonic() > deadline:
+            return
         time.sleep(0.05)
 
 
