@@ -12,6 +12,7 @@ from casare_rpa.foundation.errors import InvalidJob
 MAX_DEPTH = 64
 """Levels of nesting that a JSON document may have."""
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -29,7 +30,7 @@ def to_json(value: Any, name: str, limit: int | None = None) -> str:
 
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = _ENCODER.encode(value)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError):
         raise InvalidJob(_find_fault(value, name) or f"{name} cannot be written as JSON") from None

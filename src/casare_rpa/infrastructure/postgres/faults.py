@@ -86,5 +86,7 @@ def _from_sqlstate(error: asyncpg.PostgresError, state: str) -> BaseException:
         case "28P01" | "28000" | "3D000":
             return DatabaseUnavailable(f"PostgreSQL refused the connection: {message}")
     if state in _MISSING_SQLSTATES:
-        return SchemaMissing(f"the queue's schema is missing or older than this program ({message}): run `casare migrate`")
+        return SchemaMissing(
+            f"the queue's schema is missing or older than this program ({message}): run `casare migrate`"
+        )
     return error

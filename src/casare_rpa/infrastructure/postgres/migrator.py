@@ -51,11 +51,15 @@ class Blueprint:
     def numbered_migrations(self) -> list[tuple[int, str, str]]:
         """Return (version, file name, SQL) of every migration, oldest first."""
         found = [(int(match[1]), file) for file in self.migrations.iterdir() if (match := _NUMBERED.match(file.name))]
-        return [(version, file.name, file.read_text("utf-8")) for version, file in sorted(found, key=lambda item: item[0])]
+        return [
+            (version, file.name, file.read_text("utf-8")) for version, file in sorted(found, key=lambda item: item[0])
+        ]
 
     def function_files(self) -> list[tuple[str, str]]:
         """Return (file name, SQL) of every function in the order of the names."""
-        files = sorted((file for file in self.functions.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+        files = sorted(
+            (file for file in self.functions.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
+        )
         return [(file.name, file.read_text("utf-8")) for file in files]
 
 
@@ -131,9 +135,7 @@ async def _apply(connection: asyncpg.Connection, schema: str, blueprint: Bluepri
 
 
 async def _ensure_schema(connection: asyncpg.Connection, schema: str) -> None:
-    owner = await connection.fetchval(
-        "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = $1", schema
-    )
+    owner = await connection.fetchval("SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = $1", schema)
     if owner is None:
         try:
             await connection.execute(f'CREATE SCHEMA "{schema}" AUTHORIZATION "{schema}_owner"')

@@ -37,6 +37,7 @@ class BatchBuilder:
         self._config = config
         self._payload_limit = payload_limit
         self._templates: dict[str, int] = {}
+        self._plain: dict[tuple[Any, ...], int] = {}
         self._numbers: list[int] = []
         self._references: list[str | None] = []
         self._run_ats: list[datetime | None] = []
@@ -51,7 +52,7 @@ class BatchBuilder:
         """
         payload = to_json(job.payload, "payload", self._payload_limit)
         queue = job.queue_name or self._config.queue_name
-        number = self._templates.setdefault(self._template_of(job, queue), len(self._templates) + 1)
+        number = self._number_of(job, queue)
         job_id = new_job_id()
         self._batch.ids.append(job_id)
         self._batch.payloads.append(payload)
@@ -69,6 +70,19 @@ class BatchBuilder:
         batch.references = self._references if any(self._references) else None
         batch.run_ats = self._run_ats if any(self._run_ats) else None
         return batch
+
+    def _number_of(self, job: JobModel, queue: str) -> int:
+        """Return the number of a job's template; most jobs of a batch have the same, and nothing that must be compared as JSON."""
+        key = None
+        if not (job.tags or job.metadata or job.requirements):
+            key = (job.workflow, queue, job.priority, job.max_retries, job.retry_delay, job.on_crash, job.tenant_id)
+            key += (job.visibility_timeout, job.time_limit)
+            if key in self._plain:
+                return self._plain[key]
+        number = self._templates.setdefault(self._template_of(job, queue), len(self._templates) + 1)
+        if key is not None:
+            self._plain[key] = number
+        return number
 
     def _template_of(self, job: JobModel, queue: str) -> str:
         template: dict[str, Any] = {

@@ -35,7 +35,9 @@ class Calls:
     async def schema_info(self, connection: asyncpg.Connection) -> asyncpg.Record:
         return await connection.fetchrow(self._rows("schema_info", 0))
 
-    async def enqueue(self, connection: asyncpg.Connection, batch: Batch, *, each: bool, resent: bool, notify: bool) -> list[asyncpg.Record]:
+    async def enqueue(
+        self, connection: asyncpg.Connection, batch: Batch, *, each: bool, resent: bool, notify: bool
+    ) -> list[asyncpg.Record]:
         return await connection.fetch(
             self._enqueue,
             batch.templates,
@@ -82,7 +84,9 @@ class Calls:
             floors.places,
         )
 
-    async def start(self, connection: asyncpg.Connection, ids: Sequence[UUID], tokens: Sequence[UUID]) -> list[asyncpg.Record]:
+    async def start(
+        self, connection: asyncpg.Connection, ids: Sequence[UUID], tokens: Sequence[UUID]
+    ) -> list[asyncpg.Record]:
         return await connection.fetch(self._rows("start_jobs", 2), ids, tokens)
 
     async def settle(

@@ -76,7 +76,9 @@ class QueueConfig(BaseModel):
 
         """
         environ = os.environ if environ is None else environ
-        values = {field: environ[variable] for field, variable in VARIABLES.items() if environ.get(variable, "").strip()}
+        values = {
+            field: environ[variable] for field, variable in VARIABLES.items() if environ.get(variable, "").strip()
+        }
         try:
             config = cls.model_validate({**values, **overrides})
         except ValidationError as error:
@@ -129,7 +131,9 @@ class QueueConfig(BaseModel):
 
         """
         if not self.database_url:
-            raise ConfigError(f"no database: set {VARIABLES['database_url']}, for example postgresql://user:password@host/database")
+            raise ConfigError(
+                f"no database: set {VARIABLES['database_url']}, for example postgresql://user:password@host/database"
+            )
         check_url(self.database_url)
         return self.database_url
 

@@ -95,7 +95,14 @@ class PgQueuerConsumer:
         self._pool = await open_pool(self.config, name)
         self._settler = Settler(self.config, self._calls, self._pool)
         self._claimer = Claimer(
-            self.config, self._calls, self._pool, self.robot_id, self._incarnation, self._offers, self._leases, self._lifeline
+            self.config,
+            self._calls,
+            self._pool,
+            self.robot_id,
+            self._incarnation,
+            self._offers,
+            self._leases,
+            self._lifeline,
         )
         self._work = Work(self.config, self._claimer, self._settler, self._leases, self._lifeline, self._limits.result)
         self._lifeline.start()
@@ -221,6 +228,7 @@ class PgQueuerConsumer:
             return
         self._stopped = True
         self._work.stop_claiming()
+        await self._work.claims_no_more()
         if not await self._work.ended(self.config.shutdown_grace):
             await self._work.cancel_all()
         await self._release_all()

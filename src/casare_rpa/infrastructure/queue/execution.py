@@ -25,16 +25,20 @@ async def execute(job: JobModel, handler: Callable[[JobModel], Awaitable[Any]], 
     An exception is an application error, `BusinessError` a business one, running past the time limit an application error. A
     result that cannot be stored is a business error: running the job again would not make it storable.
     """
+    limit = None
     try:
-        async with asyncio.timeout(job.time_limit) as limit:
+        if job.time_limit is None:
             result = await handler(job)
+        else:
+            async with asyncio.timeout(job.time_limit) as limit:
+                result = await handler(job)
         return completed(job, result, result_limit)
     except BusinessError as error:
         return failed(job, error, business=True)
     except InvalidJob as error:
         return failed(job, error, business=True)
     except TimeoutError as error:
-        if not limit.expired():
+        if limit is None or not limit.expired():
             return failed(job, error)
         return failed(job, f"the attempt ran longer than its time limit of {job.time_limit:g} s")
     except Exception as error:  # noqa: BLE001 - whatever a handler raises is the job's error
@@ -52,7 +56,9 @@ def completed(job: JobModel, result: Any, result_limit: int) -> Settlement:
     return Settlement(*_lease(job), "completed", result=text)
 
 
-def failed(job: JobModel, error: str | BaseException, *, business: bool = False, retry_in: float | None = None) -> Settlement:
+def failed(
+    job: JobModel, error: str | BaseException, *, business: bool = False, retry_in: float | None = None
+) -> Settlement:
     """Return the settlement of a failed attempt; the error's text is made safe and cut to 64 KiB."""
     return Settlement(*_lease(job), "business" if business else "failed", error=error_text(error), retry_in=retry_in)
 

@@ -143,7 +143,9 @@ class Lifeline:
             self._listener.verdict(row["lost"], row["cancelled"])
 
     async def _listen(self, connection: asyncpg.Connection) -> None:
-        queue_channel, robot_channel = await self._calls.channels(connection, self._config.queue_name, self._incarnation)
+        queue_channel, robot_channel = await self._calls.channels(
+            connection, self._config.queue_name, self._incarnation
+        )
         await connection.add_listener(queue_channel, self._heard_of_jobs)
         await connection.add_listener(robot_channel, self._heard_of_me)
         self._proof = secrets.token_hex(8)

@@ -113,7 +113,8 @@ class JobModel(BaseModel):
     @property
     def lease_token(self) -> UUID | None:
         """The secret that this attempt is settled with; on claimed models only, and in no repr and no dump."""
-        return self._lease_token
+        private = self.__pydantic_private__
+        return None if private is None else private["_lease_token"]
 
     @field_validator("payload", "metadata")
     @classmethod

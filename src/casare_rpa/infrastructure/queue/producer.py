@@ -16,7 +16,14 @@ from casare_rpa.infrastructure.postgres.faults import describe, translate
 from casare_rpa.infrastructure.queue.announcer import Announcer
 from casare_rpa.infrastructure.queue.batches import Batch, BatchBuilder
 from casare_rpa.infrastructure.queue.calls import Calls
-from casare_rpa.infrastructure.queue.models import MAX_BATCH, EnqueueResult, JobAttempt, JobModel, JobStatus, QueueHealth
+from casare_rpa.infrastructure.queue.models import (
+    MAX_BATCH,
+    EnqueueResult,
+    JobAttempt,
+    JobModel,
+    JobStatus,
+    QueueHealth,
+)
 from casare_rpa.infrastructure.queue.patience import with_patience
 from casare_rpa.infrastructure.queue.pool import SchemaLimits, check_schema, open_pool
 from casare_rpa.infrastructure.queue.rows import ended_attempt, found_job
@@ -104,7 +111,11 @@ class PgQueuerProducer:
     ) -> list[EnqueueResult]: ...
 
     async def enqueue_batch(
-        self, jobs: Sequence[JobModel], *, mode: Literal["all", "each"] = "all", connection: asyncpg.Connection | None = None
+        self,
+        jobs: Sequence[JobModel],
+        *,
+        mode: Literal["all", "each"] = "all",
+        connection: asyncpg.Connection | None = None,
     ) -> list[UUID] | list[EnqueueResult]:
         """Put up to 10,000 jobs into their queues, in this order and in one transaction.
 
@@ -193,7 +204,9 @@ class PgQueuerProducer:
         if not 1 <= limit <= 1000:
             raise InvalidJob(f"limit must be from 1 to 1000, not {limit}")
         wanted = status.value if status else None
-        rows = await self._call(lambda c: self._calls.list_jobs(c, queue_name, wanted, workflow, tenant_id, limit, before))
+        rows = await self._call(
+            lambda c: self._calls.list_jobs(c, queue_name, wanted, workflow, tenant_id, limit, before)
+        )
         return [found_job(row) for row in rows]
 
     async def list_dead_letters(
@@ -284,7 +297,9 @@ class PgQueuerProducer:
                 results.append(EnqueueResult(error=error))
         return results, builder.build()
 
-    async def _enqueue(self, batch: Batch, connection: asyncpg.Connection | None, *, each: bool) -> list[asyncpg.Record]:
+    async def _enqueue(
+        self, batch: Batch, connection: asyncpg.Connection | None, *, each: bool
+    ) -> list[asyncpg.Record]:
         if connection is not None:
             try:
                 return await self._calls.enqueue(connection, batch, each=each, resent=False, notify=True)

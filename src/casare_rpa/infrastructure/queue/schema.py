@@ -45,7 +45,9 @@ def check_version(version: int | None, oldest_program: int | None) -> None:
 
     """
     if version is None or version < PROGRAM_VERSION:
-        raise SchemaMissing(f"the schema has version {version}, this program needs {PROGRAM_VERSION}: run `casare migrate`")
+        raise SchemaMissing(
+            f"the schema has version {version}, this program needs {PROGRAM_VERSION}: run `casare migrate`"
+        )
     if oldest_program is not None and oldest_program > PROGRAM_VERSION:
         raise SchemaTooNew(
             f"the schema has version {version} and serves programs from {oldest_program} on; "

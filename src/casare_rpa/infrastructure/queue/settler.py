@@ -31,18 +31,16 @@ class Settler:
         self._waiting: list[tuple[Settlement, asyncio.Future[JobStatus | None]]] = []
         self._sender: asyncio.Task[None] | None = None
 
-    async def settle(self, settlement: Settlement) -> JobStatus | None:
-        """Settle and return the job's status, or None when the lease was lost.
+    def settle(self, settlement: Settlement) -> asyncio.Future[JobStatus | None]:
+        """Begin to settle; the future brings the job's status, or None when the lease was lost.
 
-        Raises:
-            DatabaseUnavailable: the database did not come back within `outage_patience`.
-
+        It raises `DatabaseUnavailable` when the database did not come back within `outage_patience`.
         """
         answer: asyncio.Future[JobStatus | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((settlement, answer))
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send_all())
-        return await answer
+        return answer
 
     async def release(self, tokens: dict[UUID, UUID]) -> None:
         """Release these leases, job id to token, whatever became of them."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.backoff import Backoff
-from casare_rpa.foundation.errors import CasareError, DatabaseUnavailable
+from casare_rpa.foundation.errors import DatabaseUnavailable
 from casare_rpa.infrastructure.postgres.faults import is_passing, translate
 from casare_rpa.infrastructure.queue.execution import execute, released
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.config import QueueConfig
     from casare_rpa.infrastructure.queue.leases import Leases
     from casare_rpa.infrastructure.queue.lifeline import Lifeline
-    from casare_rpa.infrastructure.queue.models import JobModel
+    from casare_rpa.infrastructure.queue.models import JobModel, JobStatus
     from casare_rpa.infrastructure.queue.settlement import Settlement
     from casare_rpa.infrastructure.queue.settler import Settler
 
@@ -50,7 +51,11 @@ class Work:
         self._lost: set[UUID] = set()
         self._wake = asyncio.Event()
         self._slot_freed = asyncio.Event()
+        self._all_ended = asyncio.Event()
+        self._all_ended.set()
         self._stopping = False
+        self._claims_no_more = asyncio.Event()
+        self._claims_no_more.set()
 
     async def run(self, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
         """Work until `stop_claiming`, then return once every handler has ended.
@@ -59,6 +64,14 @@ class Work:
             CasareError: the database refuses this consumer for good, for example its login or its schema.
 
         """
+        self._claims_no_more.clear()
+        try:
+            await self._claim_until_stopped(handler)
+        finally:
+            self._claims_no_more.set()
+        await self.ended()
+
+    async def _claim_until_stopped(self, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
         backoff = Backoff()
         idle = self._config.poll_interval
         while not self._stopping:
@@ -75,16 +88,22 @@ class Work:
                 await self._sleep(backoff.next())
                 continue
             backoff.reset()
+            if self._stopping:
+                return  # what this claim brought is released with everything else that is held
             for job in claimed.jobs:
                 self._begin(job, handler)
             if len(claimed.jobs) >= wanted:
                 await asyncio.sleep(0)
                 continue
-            idle = self._config.poll_interval if claimed.jobs else idle * 1.5
-            idle = min(idle, max(LONGEST_IDLE, self._config.poll_interval)) if self._lifeline.hears else self._config.poll_interval
-            pause = idle * random.uniform(0.75, 1.0)  # noqa: S311 - spreads load, guards nothing
-            await self._sleep(pause if claimed.next_due is None else min(pause, claimed.next_due + 0.001))
-        await self.ended()
+            idle = self._next_idle(idle, found=bool(claimed.jobs))
+            await self._sleep(idle if claimed.next_due is None else min(idle, claimed.next_due + 0.001))
+
+    def _next_idle(self, idle: float, *, found: bool) -> float:
+        """Return how long to wait for work: longer each time nothing was found, while notifications are known to arrive."""
+        poll = self._config.poll_interval
+        longest = max(LONGEST_IDLE, poll) if self._lifeline.hears else poll
+        idle = poll if found else min(idle * 1.5, longest)
+        return idle * random.uniform(0.75, 1.0)  # noqa: S311 - spreads load, guards nothing
 
     def stop_claiming(self) -> None:
         """Claim no more; what runs goes on."""
@@ -96,10 +115,15 @@ class Work:
         """Look for work now."""
         self._wake.set()
 
+    async def claims_no_more(self) -> None:
+        """Wait until the claim that was under way has come back."""
+        await self._claims_no_more.wait()
+
     async def ended(self, grace: float | None = None) -> bool:
-        """Wait until every handler has ended, `grace` seconds at most; return whether they have."""
-        if self._tasks:
-            await asyncio.wait(list(self._tasks.values()), timeout=grace)
+        """Wait until every handler has ended and is settled, `grace` seconds at most; return whether they have."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._all_ended.wait()
         return not self._tasks
 
     async def cancel_all(self) -> None:
@@ -121,37 +145,35 @@ class Work:
         assert job.id is not None  # noqa: S101 - claimed jobs have one
         task = asyncio.create_task(self._work(job, handler), name=f"casare job {job.id}")
         self._tasks[job.id] = task
+        self._all_ended.clear()
 
     async def _work(self, job: JobModel, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
-        assert job.id is not None  # noqa: S101
         try:
-            try:
-                settlement = await execute(job, handler, self._result_limit)
-            except asyncio.CancelledError:
-                settlement = released(job)
-            if job.id not in self._lost:
-                await self._settle(settlement)
-        finally:
-            self._leases.drop(job.id, job.lease_token)
-            self._tasks.pop(job.id, None)
-            self._lost.discard(job.id)
-            self._slot_freed.set()
+            settlement = await execute(job, handler, self._result_limit)
+        except asyncio.CancelledError:
+            settlement = released(job)
+        self._settle(settlement)
 
-    async def _settle(self, settlement: Settlement) -> None:
-        """Settle, however long the database is away: the lease may still hold when it comes back."""
-        while True:
-            try:
-                await asyncio.shield(self._settler.settle(settlement))
-            except DatabaseUnavailable:
-                if self._stopping:
-                    return
-            except asyncio.CancelledError:
-                if self._stopping or settlement.job_id in self._lost:
-                    return
-            except CasareError:
-                return
-            else:
-                return
+    def _settle(self, settlement: Settlement) -> None:
+        """Begin to settle; the slot is free when the database has answered."""
+        if settlement.job_id in self._lost:
+            self._end(settlement)
+        else:
+            self._settler.settle(settlement).add_done_callback(partial(self._settled, settlement))
+
+    def _settled(self, settlement: Settlement, answer: asyncio.Future[JobStatus | None]) -> None:
+        if isinstance(answer.exception(), DatabaseUnavailable) and not self._stopping:
+            self._settle(settlement)  # however long the database is away: the lease may still hold when it comes back
+        else:
+            self._end(settlement)
+
+    def _end(self, settlement: Settlement) -> None:
+        self._leases.drop(settlement.job_id, settlement.token)
+        self._tasks.pop(settlement.job_id, None)
+        self._lost.discard(settlement.job_id)
+        self._slot_freed.set()
+        if not self._tasks:
+            self._all_ended.set()
 
     async def _wait_for_a_slot(self) -> None:
         self._slot_freed.clear()

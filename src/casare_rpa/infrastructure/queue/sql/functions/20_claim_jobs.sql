@@ -28,6 +28,7 @@ DECLARE
     v_ids    uuid[] := '{}';
     v_oldest bigint := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
     v_xid    bigint;
+    v_secret bytea;
     v_fit    bigint[] := '{}';
 BEGIN
     SELECT * INTO v_scope FROM caller_scope();
@@ -57,11 +58,12 @@ BEGIN
 
     IF cardinality(v_ids) > 0 THEN
         v_xid := pg_current_xact_id()::text::bigint;
+        v_secret := uuid_send(gen_random_uuid());
         RETURN QUERY
         UPDATE jobs j
            SET status = CASE WHEN p_start THEN 'RUNNING' ELSE 'CLAIMED' END::job_status,
                attempt = j.attempt + 1, returned = false, claimed_by = p_robot, incarnation = p_incarnation, request = p_request,
-               lease_token = gen_random_uuid(), claimed_at = v_now, started_at = CASE WHEN p_start THEN v_now END,
+               lease_token = derive_token(v_secret, j.id), claimed_at = v_now, started_at = CASE WHEN p_start THEN v_now END,
                lease_seconds = coalesce(j.visibility_timeout, p_visibility),
                lease_expires_at = v_now + seconds(coalesce(j.visibility_timeout, p_visibility))
          WHERE j.id = ANY (v_ids)
