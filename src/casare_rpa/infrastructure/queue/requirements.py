@@ -1,4 +1,4 @@
-"""What a job asks of a robot, and what a robot offers: the same four words, compared by JSON containment in the database."""
+"""What a job asks of a robot, and what a robot offers: the same four words, compared by containment in the database."""
 
 from __future__ import annotations
 
@@ -39,20 +39,31 @@ def offers(
 
     """
     found: dict[str, Any] = {}
-    if capabilities:
-        if isinstance(capabilities, str) or not all(_is_word(word) for word in capabilities):
-            raise ValueError("capabilities must be a list of words")
-        found["capabilities"] = sorted(set(capabilities))
-    if labels:
-        if not isinstance(labels, Mapping) or not all(_is_word(part) for pair in labels.items() for part in pair):
-            raise ValueError("labels must be an object of words")
-        found["labels"] = dict(sorted(labels.items()))
+    if words := _list_of_words(capabilities or ()):
+        found["capabilities"] = words
+    if pairs := _object_of_words(labels or {}):
+        found["labels"] = pairs
     for name, word in (("environment", environment), ("pool", pool)):
         if word is not None:
             if not _is_word(word):
                 raise ValueError(f"{name} must be a word")
             found[name] = word
     return found
+
+
+def _list_of_words(value: Any) -> list[str]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError("capabilities must be a list of words")  # noqa: TRY004 - pydantic reports ValueErrors
+    words = list(value)
+    if not all(map(_is_word, words)):
+        raise ValueError("capabilities must be a list of words")
+    return sorted(set(words))
+
+
+def _object_of_words(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(_is_word(part) for pair in value.items() for part in pair):
+        raise ValueError("labels must be an object of words")
+    return dict(sorted(value.items()))
 
 
 def _is_word(value: object) -> bool:
