@@ -7,7 +7,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.errors import BusinessError, InvalidJob
-from casare_rpa.foundation.jsontext import make_safe, safe_text, to_json
+from casare_rpa.foundation.jsontext import MAX_DEPTH, make_safe, safe_text, to_json
 from casare_rpa.infrastructure.queue.settlement import Settlement
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ MAX_ERROR_BYTES = 65_536
 async def execute(job: JobModel, handler: Callable[[JobModel], Awaitable[Any]], result_limit: int) -> Settlement:
     """Await the handler and return the settlement of this attempt; its cancellation passes through.
 
-    An exception is an application error, `BusinessError` a business one, running past the time limit an application error. A
-    result that cannot be stored is a business error: running the job again would not make it storable.
+    Whatever the handler raises is an application error, `BusinessError` a business one, running past the time limit an
+    application error. A result that cannot be stored is a business error: another run would not make it storable.
     """
     limit = None
     try:
@@ -32,17 +32,18 @@ async def execute(job: JobModel, handler: Callable[[JobModel], Awaitable[Any]], 
         else:
             async with asyncio.timeout(job.time_limit) as limit:
                 result = await handler(job)
-        return completed(job, result, result_limit)
+    except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+        raise
     except BusinessError as error:
         return failed(job, error, business=True)
-    except InvalidJob as error:
-        return failed(job, error, business=True)
-    except TimeoutError as error:
-        if limit is None or not limit.expired():
-            return failed(job, error)
-        return failed(job, f"the attempt ran longer than its time limit of {job.time_limit:g} s")
-    except Exception as error:  # noqa: BLE001 - whatever a handler raises is the job's error
+    except BaseException as error:  # noqa: BLE001 - also sys.exit() in a handler ends its job, not the robot
+        if isinstance(error, TimeoutError) and limit is not None and limit.expired():
+            return failed(job, f"the attempt ran longer than its time limit of {job.time_limit:g} s")
         return failed(job, error)
+    try:
+        return completed(job, result, result_limit)
+    except InvalidJob as error:
+        return failed(job, str(error), business=True)
 
 
 def completed(job: JobModel, result: Any, result_limit: int) -> Settlement:
@@ -52,7 +53,10 @@ def completed(job: JobModel, result: Any, result_limit: int) -> Settlement:
         InvalidJob: the result is not JSON, or is over the limit.
 
     """
-    text = None if result is None else to_json(make_safe(result), "result", result_limit)
+    try:
+        text = None if result is None else to_json(make_safe(result), "result", result_limit)
+    except RecursionError:
+        raise InvalidJob(f"result is nested deeper than {MAX_DEPTH} levels") from None
     return Settlement(*_lease(job), "completed", result=text)
 
 
@@ -69,10 +73,10 @@ def released(job: JobModel) -> Settlement:
 
 
 def error_text(error: str | BaseException) -> str:
-    """Return what is kept of an error: its message first, then where it came from, at most 64 KiB with a note of what was cut."""
+    """Return what is kept of an error: message, then where it came from, 64 KiB at most with a note of what was cut."""
     if isinstance(error, BaseException):
-        text = f"{type(error).__name__}: {error}"
-        if not isinstance(error, BusinessError | InvalidJob):
+        text = _first_line(error)
+        if not isinstance(error, BusinessError):
             text += "\n" + "".join(traceback.format_exception(error))
     else:
         text = str(error)
@@ -81,6 +85,13 @@ def error_text(error: str | BaseException) -> str:
         return encoded.decode()
     note = f" [{len(encoded)} bytes in all, cut here]"
     return encoded[: MAX_ERROR_BYTES - len(note)].decode(errors="ignore") + note
+
+
+def _first_line(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception as broken:  # noqa: BLE001 - an error that cannot be printed must still end its attempt
+        return f"{type(error).__name__} (printing it raised {type(broken).__name__})"
 
 
 def _lease(job: JobModel) -> tuple[Any, Any]:
