@@ -40,7 +40,7 @@ async def casare(url: str, scenario: Scenario, seconds: float) -> float:
     """Return jobs per second of this library."""
     config = QueueConfig(
         database_url=url,
-        max_concurrent_jobs=scenario.claim,
+        max_concurrent_jobs=2 * scenario.claim,
         batch_size=scenario.claim,
         connection_pool_size=2,
     )

@@ -73,11 +73,15 @@ def check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         _ = parts.port
+        # An unencoded special character in the password ends the host's part: what is left of it may look like a port.
+        readable = not parts.netloc or "@" in parts.netloc or "@" not in url
     except ValueError:
+        readable = False
+    if not readable:
         raise ConfigError(
             "the database URL cannot be read: write postgresql://user:password@host:port/database, "
             "with special characters of the password percent-encoded"
-        ) from None
+        )
     if parts.scheme not in {"postgresql", "postgres"}:
         raise ConfigError(f'the database URL must begin with "postgresql://", not "{parts.scheme or url[:0]}"')
 

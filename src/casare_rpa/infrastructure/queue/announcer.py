@@ -1,7 +1,8 @@
 """A producer's side connection: tells robots of new jobs after the commit, and does upkeep.
 
-A notification inside the enqueuing transaction would take a lock of the whole database at its commit, so it goes apart: for each
-queue at once, then at most once in a few milliseconds. It is an accelerator: what is lost is found by polling.
+A notification inside the enqueuing transaction would take a lock of the whole database at its commit, so it goes apart: at once,
+then at most once in a few milliseconds, and only where a robot waits for it. It is an accelerator: what is lost is found by
+polling.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.config import QueueConfig
 
 SHORTEST_GAP = 0.005
-"""Seconds between announcements."""
+LONGEST_GAP = 0.05
+GAP_PER_ROBOT = 0.0005
+"""Seconds between announcements: each wakes the listening session of every robot, whichever of them it is for."""
 
 
 class Announcer:
@@ -77,8 +80,8 @@ class Announcer:
         while not self._stopping or self._jobs:
             if self._jobs:
                 jobs, self._jobs = self._jobs, {}
-                await self._calls.announce(connection, jobs)
-                await asyncio.sleep(SHORTEST_GAP)
+                fleet = await self._calls.announce(connection, jobs)
+                await asyncio.sleep(min(LONGEST_GAP, max(SHORTEST_GAP, GAP_PER_ROBOT * fleet)))
             if time.monotonic() >= self._upkeep_due:
                 self._upkeep_due = time.monotonic() + await self._calls.upkeep(connection)
             if not self._jobs and not self._stopping:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from casare_rpa.foundation.ids import new_job_id
+from casare_rpa.foundation.ids import new_job_ids
 from casare_rpa.foundation.jsontext import to_json
 
 if TYPE_CHECKING:
@@ -38,33 +39,32 @@ class BatchBuilder:
         self._payload_limit = payload_limit
         self._templates: dict[str, int] = {}
         self._plain: dict[tuple[Any, ...], int] = {}
+        self._queues: list[str] = []
         self._numbers: list[int] = []
         self._references: list[str | None] = []
         self._run_ats: list[datetime | None] = []
         self._batch = Batch()
 
-    def add(self, job: JobModel) -> UUID:
-        """Add a job and return the id it will have.
+    def add(self, job: JobModel) -> None:
+        """Add a job.
 
         Raises:
             InvalidJob: its payload is not JSON, or is over the limit.
 
         """
         payload = to_json(job.payload, "payload", self._payload_limit)
-        queue = job.queue_name or self._config.queue_name
-        number = self._number_of(job, queue)
-        job_id = new_job_id()
-        self._batch.ids.append(job_id)
         self._batch.payloads.append(payload)
-        self._batch.jobs_by_queue[queue] = self._batch.jobs_by_queue.get(queue, 0) + 1
-        self._numbers.append(number)
+        self._numbers.append(self._number_of(job, job.queue_name or self._config.queue_name))
         self._references.append(job.reference)
         self._run_ats.append(job.run_at)
-        return job_id
 
     def build(self) -> Batch:
         """Return the batch."""
         batch = self._batch
+        batch.ids = new_job_ids(len(batch.payloads))
+        for number, jobs in Counter(self._numbers).items():
+            queue = self._queues[number - 1]
+            batch.jobs_by_queue[queue] = batch.jobs_by_queue.get(queue, 0) + jobs
         batch.templates = f"[{','.join(self._templates)}]"
         batch.template = self._numbers if len(self._templates) > 1 else None
         batch.references = self._references if any(self._references) else None
@@ -80,6 +80,8 @@ class BatchBuilder:
             if key in self._plain:
                 return self._plain[key]
         number = self._templates.setdefault(self._template_of(job, queue), len(self._templates) + 1)
+        if number > len(self._queues):
+            self._queues.append(queue)
         if key is not None:
             self._plain[key] = number
         return number

@@ -51,8 +51,15 @@ class Calls:
             notify,
         )
 
-    async def announce(self, connection: asyncpg.Connection, jobs_by_queue: dict[str, int]) -> None:
-        await connection.fetch(self._rows("announce_jobs", 2), list(jobs_by_queue), list(jobs_by_queue.values()))
+    async def announce(self, connection: asyncpg.Connection, jobs_by_queue: dict[str, int]) -> int:
+        queues, jobs = list(jobs_by_queue), list(jobs_by_queue.values())
+        return int(await connection.fetchval(self._rows("announce_jobs", 2), queues, jobs))
+
+    async def wait_for_jobs(self, connection: asyncpg.Connection, queue: str) -> None:
+        await connection.fetch(self._rows("wait_for_jobs", 1), queue)
+
+    async def stop_waiting_for_jobs(self, connection: asyncpg.Connection, queue: str) -> None:
+        await connection.fetch(self._rows("stop_waiting_for_jobs", 1), queue)
 
     async def claim(
         self,

@@ -59,8 +59,9 @@ class Lifeline:
         self._fleet = 1
         self._interval = 0.0
         self._beat_due = 0.0
-        self.hears = False
-        """Whether notifications are proven to arrive."""
+        self._wants_jobs = False
+        self._waits = False
+        self._heard_proof = False
         self.beats = 0
         """Heartbeats that the database has answered."""
 
@@ -79,6 +80,17 @@ class Lifeline:
         """Send a heartbeat at once."""
         self._beat_due = 0.0
         self._poke()
+
+    @property
+    def hears_of_jobs(self) -> bool:
+        """Whether new jobs are announced to this robot: it waits for them, and notifications are proven to arrive."""
+        return self._waits and self._heard_proof
+
+    def want_jobs(self, wanted: bool) -> None:  # noqa: FBT001 - a state, not an option
+        """Let jobs be announced to this robot, or not: one without a free slot needs to hear of none."""
+        if wanted != self._wants_jobs:
+            self._wants_jobs = wanted
+            self._poke()
 
     def leases_added(self) -> None:
         """Come round sooner when a lease was added that is shorter than those before."""
@@ -117,6 +129,8 @@ class Lifeline:
             now = time.monotonic()
             if now >= self._beat_due:
                 await self._beat(connection)
+            if self._wants_jobs != self._waits:
+                await self._wait_or_not(connection)
             if now >= upkeep_due:
                 upkeep_due = now + await self._calls.upkeep(connection)
             self._interval = self._leases.heartbeat_interval()
@@ -142,6 +156,15 @@ class Lifeline:
         if row["lost"] or row["cancelled"]:
             self._listener.verdict(row["lost"], row["cancelled"])
 
+    async def _wait_or_not(self, connection: asyncpg.Connection) -> None:
+        if self._waits:
+            self._waits = False
+            await self._calls.stop_waiting_for_jobs(connection, self._config.queue_name)
+        else:
+            await self._calls.wait_for_jobs(connection, self._config.queue_name)
+            self._waits = True
+            self._listener.jobs_announced()  # what was committed before was announced to those who waited then
+
     async def _listen(self, connection: asyncpg.Connection) -> None:
         queue_channel, robot_channel = await self._calls.channels(
             connection, self._config.queue_name, self._incarnation
@@ -150,7 +173,6 @@ class Lifeline:
         await connection.add_listener(robot_channel, self._heard_of_me)
         self._proof = secrets.token_hex(8)
         await connection.execute("SELECT pg_notify($1, $2)", robot_channel, self._proof)
-        self._listener.jobs_announced()  # what was announced while nobody listened
 
     def _heard_of_jobs(self, _connection: Any, _pid: int, _channel: str, message: str) -> None:
         if wakes(message, self._incarnation, self._fleet):
@@ -158,14 +180,14 @@ class Lifeline:
 
     def _heard_of_me(self, _connection: Any, _pid: int, _channel: str, message: str) -> None:
         if message == self._proof:
-            self.hears = True
+            self._heard_proof = True
         else:
             self._beat_due = 0.0
             if self._poked is not None:
                 self._poked.set()
 
     def _doubt(self) -> None:
-        self.hears = False
+        self._heard_proof = self._waits = False
         self._listener.jobs_announced()
 
     async def _pause(self, seconds: float) -> None:

@@ -7,7 +7,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, StrictInt, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, field_validator
 
 from casare_rpa.foundation.jsontext import to_json
 from casare_rpa.infrastructure.queue.requirements import check_requirements
@@ -19,6 +19,8 @@ MAX_BATCH = 10_000
 """Jobs in one batch."""
 MAX_TAGS = 32
 """Tags of a job."""
+LEASE_TOKEN = "_lease_token"
+"""Where a claimed model keeps its token: beside its fields, so that no repr and no dump shows it."""
 
 
 class JobStatus(str, Enum):
@@ -108,13 +110,10 @@ class JobModel(BaseModel):
     cancel_requested_at: datetime | None = None
     dead_letter_reason: str | None = None
 
-    _lease_token: UUID | None = PrivateAttr(default=None)
-
     @property
     def lease_token(self) -> UUID | None:
         """The secret that this attempt is settled with; on claimed models only, and in no repr and no dump."""
-        private = self.__pydantic_private__
-        return None if private is None else private["_lease_token"]
+        return self.__dict__.get(LEASE_TOKEN)
 
     @field_validator("payload", "metadata")
     @classmethod

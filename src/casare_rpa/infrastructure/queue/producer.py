@@ -135,17 +135,18 @@ class PgQueuerProducer:
             raise InvalidJob(f'mode must be "all" or "each", not {mode!r}')
         if len(jobs) > MAX_BATCH:
             raise InvalidJob(f"a batch holds {MAX_BATCH} jobs at most, not {len(jobs)}")
-        results, batch = self._build(jobs, each=mode == "each")
-        if batch.ids:
-            taken = await self._enqueue(batch, connection, each=mode == "each")
-            positions = [n for n, result in enumerate(results) if result.error is None]
-            for row in taken:
-                position = positions[row["ordinal"] - 1]
-                reference = jobs[position].reference or ""
-                results[position] = EnqueueResult(error=DuplicateReference(reference, row["existing"]))
-        if mode == "each":
-            return results
-        return batch.ids
+        refused, batch = self._build(jobs, each=mode == "each")
+        taken = await self._enqueue(batch, connection, each=mode == "each") if batch.ids else []
+        if mode == "all":
+            return batch.ids
+        results = [refused.get(number) for number in range(len(jobs))]
+        sent = [number for number, result in enumerate(results) if result is None]
+        for number, job_id in zip(sent, batch.ids, strict=True):
+            results[number] = EnqueueResult(id=job_id)
+        for row in taken:
+            number = sent[row["ordinal"] - 1]
+            results[number] = EnqueueResult(error=DuplicateReference(jobs[number].reference or "", row["existing"]))
+        return results
 
     async def get_queue_depth(self, queue_name: str | None = None) -> int:
         """Return how many jobs of a queue (the configured one by default) are PENDING and due, paused or not."""
@@ -283,19 +284,20 @@ class PgQueuerProducer:
             schema_version=info["version"],
         )
 
-    def _build(self, jobs: Sequence[JobModel], *, each: bool) -> tuple[list[EnqueueResult], Batch]:
+    def _build(self, jobs: Sequence[JobModel], *, each: bool) -> tuple[dict[int, EnqueueResult], Batch]:
+        """Return the batch and, by position, the jobs that cannot be in it."""
         builder = BatchBuilder(self.config, self._open(self._limits).payload)
-        results = []
+        refused: dict[int, EnqueueResult] = {}
         for number, job in enumerate(jobs):
             if not isinstance(job, JobModel):
                 raise InvalidJob(f"job {number} of the batch is a {type(job).__name__}, not a JobModel")
             try:
-                results.append(EnqueueResult(id=builder.add(job)))
+                builder.add(job)
             except InvalidJob as error:
                 if not each:
                     raise InvalidJob(str(error) if len(jobs) == 1 else f"job {number} of the batch: {error}") from None
-                results.append(EnqueueResult(error=error))
-        return results, builder.build()
+                refused[number] = EnqueueResult(error=error)
+        return refused, builder.build()
 
     async def _enqueue(
         self, batch: Batch, connection: asyncpg.Connection | None, *, each: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from casare_rpa.foundation.errors import CasareError, DatabaseUnavailable
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.config import QueueConfig
 
 MOST_AT_ONCE = 1000
+Fate = JobStatus | None | Exception
+Settled = Callable[[Settlement, Fate], None]
 
 
 class Settler:
@@ -28,19 +31,23 @@ class Settler:
         self._config = config
         self._calls = calls
         self._pool = pool
-        self._waiting: list[tuple[Settlement, asyncio.Future[JobStatus | None]]] = []
+        self._waiting: list[tuple[Settlement, Settled]] = []
         self._sender: asyncio.Task[None] | None = None
 
-    def settle(self, settlement: Settlement) -> asyncio.Future[JobStatus | None]:
-        """Begin to settle; the future brings the job's status, or None when the lease was lost.
+    def submit(self, settlement: Settlement, settled: Settled) -> None:
+        """Settle, and call `settled` with what became of it: the job's status, None when the lease was lost, or the fault.
 
-        It raises `DatabaseUnavailable` when the database did not come back within `outage_patience`.
+        The fault is `DatabaseUnavailable` when the database did not come back within `outage_patience`.
         """
-        answer: asyncio.Future[JobStatus | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((settlement, answer))
+        self._waiting.append((settlement, settled))
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send_all())
-        return answer
+
+    async def settle(self, settlement: Settlement) -> JobStatus | None:
+        """Settle and return the job's status, or None when the lease was lost; raises what `submit` reports."""
+        answer: asyncio.Future[JobStatus | None] = asyncio.get_running_loop().create_future()
+        self.submit(settlement, lambda _, fate: _answer(answer, fate))
+        return await answer
 
     async def release(self, tokens: dict[UUID, UUID]) -> None:
         """Release these leases, job id to token, whatever became of them."""
@@ -52,15 +59,15 @@ class Settler:
             batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
             settlements = [settlement for settlement, _ in batch]
             try:
-                statuses: list[JobStatus | None | Exception] = list(await self._send(settlements))
+                fates: list[Fate] = list(await self._send(settlements))
             except DatabaseUnavailable as error:
-                statuses = [error] * len(batch)
+                fates = [error] * len(batch)
             except Exception:  # noqa: BLE001 - one bad settlement must not fail those that came with it
-                statuses = [await self._send_alone(settlement) for settlement in settlements]
-            for (_, answer), status in zip(batch, statuses, strict=True):
-                _answer(answer, status)
+                fates = [await self._send_alone(settlement) for settlement in settlements]
+            for (settlement, settled), fate in zip(batch, fates, strict=True):
+                settled(settlement, fate)
 
-    async def _send_alone(self, settlement: Settlement) -> JobStatus | None | Exception:
+    async def _send_alone(self, settlement: Settlement) -> Fate:
         try:
             return (await self._send([settlement]))[0]
         except CasareError as error:
@@ -92,10 +99,10 @@ class Settler:
             )
 
 
-def _answer(answer: asyncio.Future[JobStatus | None], status: JobStatus | None | Exception) -> None:
+def _answer(answer: asyncio.Future[JobStatus | None], fate: Fate) -> None:
     if answer.done():  # whoever asked was cancelled meanwhile
         return
-    if isinstance(status, Exception):
-        answer.set_exception(status)
+    if isinstance(fate, Exception):
+        answer.set_exception(fate)
     else:
-        answer.set_result(status)
+        answer.set_result(fate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from functools import partial
+import time
 from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.backoff import Backoff
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.config import QueueConfig
     from casare_rpa.infrastructure.queue.leases import Leases
     from casare_rpa.infrastructure.queue.lifeline import Lifeline
-    from casare_rpa.infrastructure.queue.models import JobModel, JobStatus
+    from casare_rpa.infrastructure.queue.models import JobModel
     from casare_rpa.infrastructure.queue.settlement import Settlement
-    from casare_rpa.infrastructure.queue.settler import Settler
+    from casare_rpa.infrastructure.queue.settler import Fate, Settler
 
 LONGEST_IDLE = 5.0
 """Seconds between looks for work of an idle robot whose notifications are proven to arrive."""
+BUSY_AFTER = 0.5
+"""Seconds without a free slot, or with more jobs than slots, after which a robot need not hear of new jobs."""
 
 
 class Work:
@@ -54,6 +56,7 @@ class Work:
         self._all_ended = asyncio.Event()
         self._all_ended.set()
         self._stopping = False
+        self._busy_since: float | None = None
         self._claims_no_more = asyncio.Event()
         self._claims_no_more.set()
 
@@ -77,6 +80,7 @@ class Work:
         while not self._stopping:
             wanted = min(self._config.max_concurrent_jobs - len(self._leases), self._config.batch_size)
             if wanted <= 0:
+                self._is_busy(True)
                 await self._wait_for_a_slot()
                 continue
             self._wake.clear()
@@ -92,16 +96,27 @@ class Work:
                 return  # what this claim brought is released with everything else that is held
             for job in claimed.jobs:
                 self._begin(job, handler)
+            self._is_busy(len(claimed.jobs) >= wanted)
             if len(claimed.jobs) >= wanted:
                 await asyncio.sleep(0)
                 continue
             idle = self._next_idle(idle, found=bool(claimed.jobs))
             await self._sleep(idle if claimed.next_due is None else min(idle, claimed.next_due + 0.001))
 
+    def _is_busy(self, busy: bool) -> None:  # noqa: FBT001 - a state, not an option
+        """Hear of new jobs as soon as there is nothing to do, and no more once there has been enough for a while."""
+        if not busy:
+            self._busy_since = None
+            self._lifeline.want_jobs(True)
+        elif self._busy_since is None:
+            self._busy_since = time.monotonic()
+        elif time.monotonic() - self._busy_since > BUSY_AFTER:
+            self._lifeline.want_jobs(False)
+
     def _next_idle(self, idle: float, *, found: bool) -> float:
         """Return how long to wait for work: longer each time nothing was found, while notifications are known to arrive."""
         poll = self._config.poll_interval
-        longest = max(LONGEST_IDLE, poll) if self._lifeline.hears else poll
+        longest = max(LONGEST_IDLE, poll) if self._lifeline.hears_of_jobs else poll
         idle = poll if found else min(idle * 1.5, longest)
         return idle * random.uniform(0.75, 1.0)  # noqa: S311 - spreads load, guards nothing
 
@@ -143,7 +158,7 @@ class Work:
 
     def _begin(self, job: JobModel, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
         assert job.id is not None  # noqa: S101 - claimed jobs have one
-        task = asyncio.create_task(self._work(job, handler), name=f"casare job {job.id}")
+        task = asyncio.create_task(self._work(job, handler))
         self._tasks[job.id] = task
         self._all_ended.clear()
 
@@ -159,10 +174,10 @@ class Work:
         if settlement.job_id in self._lost:
             self._end(settlement)
         else:
-            self._settler.settle(settlement).add_done_callback(partial(self._settled, settlement))
+            self._settler.submit(settlement, self._settled)
 
-    def _settled(self, settlement: Settlement, answer: asyncio.Future[JobStatus | None]) -> None:
-        if isinstance(answer.exception(), DatabaseUnavailable) and not self._stopping:
+    def _settled(self, settlement: Settlement, fate: Fate) -> None:
+        if isinstance(fate, DatabaseUnavailable) and not self._stopping:
             self._settle(settlement)  # however long the database is away: the lease may still hold when it comes back
         else:
             self._end(settlement)

@@ -9,3 +9,15 @@ BEGIN
             USING ERRCODE = 'CR005', HINT = format('an administrator runs: SELECT %I.register_login(%L)', current_schema(), session_user);
     END IF;
 END $$;
+
+-- The caller's tenant, once it is clear that the caller may use this queue.
+CREATE OR REPLACE FUNCTION caller_tenant(p_queue text) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_scope record := caller_scope();
+BEGIN
+    IF p_queue <> ALL (v_scope.queues) THEN
+        RAISE EXCEPTION 'the login "%" may not use the queue "%"', session_user, p_queue USING ERRCODE = 'CR005';
+    END IF;
+    RETURN v_scope.tenant;
+END $$;

@@ -8,3 +8,15 @@ LANGUAGE sql STABLE AS $$ SELECT 'casare_r_' || md5(current_schema() || '/' || p
 -- Tells the robots of a queue that jobs are ready. The random half of the message decides which of them wake.
 CREATE OR REPLACE FUNCTION announce(p_queue text, p_jobs bigint) RETURNS void
 LANGUAGE sql VOLATILE AS $$ SELECT pg_notify(queue_channel(p_queue), p_jobs || ':' || substr(md5(random()::text), 1, 8)) $$;
+
+-- The advisory lock that robots of a queue share while they wait for jobs.
+CREATE OR REPLACE FUNCTION waiting_key(p_queue text) RETURNS bigint
+LANGUAGE sql STABLE AS $$ SELECT hashtextextended('casare waits ' || current_schema() || '/' || p_queue, 0) $$;
+
+-- Robots of a queue that were seen lately.
+CREATE OR REPLACE FUNCTION fleet_size(p_queue text, p_now timestamptz) RETURNS integer
+LANGUAGE sql STABLE AS $$ SELECT count(*)::integer FROM robots r WHERE r.queue_name = p_queue AND r.seen_at > p_now - interval '40 seconds' $$;
+
+-- The channels that a robot listens on.
+CREATE OR REPLACE FUNCTION channels(p_queue text, p_incarnation uuid, OUT queue text, OUT robot text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$ SELECT queue_channel(p_queue), robot_channel(p_incarnation) $$;

@@ -10,7 +10,9 @@ BEGIN
         v_template := jsonb_build_object('queue_name', 'casare_rpa_jobs', 'priority', 5, 'max_retries', 3, 'retry_delay', 5,
                                          'on_crash', 'retry', 'enable_dlq', true) || jsonb_strip_nulls(v_template);
         PERFORM check_template(v_template);
-        PERFORM check_queue_in_scope(v_template ->> 'queue_name', p_queues);
+        IF v_template ->> 'queue_name' <> ALL (p_queues) THEN
+            RAISE EXCEPTION 'the login "%" may not use the queue "%"', session_user, v_template ->> 'queue_name' USING ERRCODE = 'CR005';
+        END IF;
         IF p_tenant IS NOT NULL THEN
             IF v_template ->> 'tenant_id' <> p_tenant THEN
                 RAISE EXCEPTION 'the login "%" may not enqueue for the tenant "%"', session_user, v_template ->> 'tenant_id' USING ERRCODE = 'CR005';

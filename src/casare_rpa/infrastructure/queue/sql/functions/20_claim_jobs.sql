@@ -5,8 +5,8 @@
 -- each scan would walk over all of them. So a robot says from which place it wants to scan each route. That is sound because of
 -- what the rows bring back. A place is drawn after its transaction got a number (see next_place), so whoever drew a place below one
 -- that an earlier claim saw has a lower number than `request_xid` of this claim; once `oldest_xid` of a later claim has reached
--- that, nothing can appear below any more. What comes back with its old place is marked `returned` and has an index of its own;
--- p_look_back finds it, and what has become due.
+-- that, nothing can appear below any more. What comes back with its old place is marked `returned`, and p_look_back lowers the
+-- floor to below it; p_look_back also promotes what has become due.
 --
 -- A row without an id, sent when fewer jobs were found than asked for, says in `run_at` when the next deferred job is due.
 CREATE OR REPLACE FUNCTION claim_jobs(
@@ -19,42 +19,31 @@ RETURNS TABLE (
     attempt integer, created_at timestamptz, claimed_at timestamptz, started_at timestamptz, lease_expires_at timestamptz,
     lease_seconds double precision, lease_token uuid, error text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
     v_now    timestamptz := clock();
-    v_scope  record;
-    v_group  record;
-    v_ids    uuid[] := '{}';
+    v_tenant text := caller_tenant(p_queue);
     v_oldest bigint := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+    v_ids    uuid[];
+    v_routes bigint[];
+    v_floors bigint[];
+    v_priorities smallint[];
     v_xid    bigint;
     v_secret bytea;
-    v_fit    bigint[] := '{}';
 BEGIN
-    SELECT * INTO v_scope FROM caller_scope();
-    PERFORM check_queue_in_scope(p_queue, v_scope.queues);
-    IF EXISTS (SELECT FROM paused_queues p WHERE p.queue_name = p_queue) THEN
-        RETURN;
+    SELECT array_agg(f.route_id ORDER BY f.priority DESC, f.route_id), array_agg(f.priority ORDER BY f.priority DESC, f.route_id),
+           array_agg(coalesce(p_floors[array_position(p_floor_routes, f.route_id)], 0) ORDER BY f.priority DESC, f.route_id)
+      INTO v_routes, v_priorities, v_floors
+      FROM (SELECT DISTINCT r.route_id, r.priority FROM routes r
+             WHERE r.queue_name = p_queue AND (v_tenant IS NULL OR r.tenant_id = v_tenant)
+               AND (r.requirements IS NULL OR r.requirements <@ p_offers)
+               AND NOT EXISTS (SELECT FROM paused_queues p WHERE p.queue_name = p_queue)) f;
+    IF p_look_back AND v_routes IS NOT NULL THEN
+        PERFORM upkeep_if_overdue(v_now), promote_jobs(v_routes, v_now, p_limit);
+        v_floors := below_returned_jobs(v_routes, v_floors);
     END IF;
-    IF p_look_back THEN
-        PERFORM upkeep_if_overdue(v_now);
-    END IF;
-
-    FOR v_group IN
-        SELECT f.priority, array_agg(f.route_id) AS routes
-          FROM (SELECT DISTINCT r.route_id, r.priority FROM routes r
-                 WHERE r.queue_name = p_queue AND (v_scope.tenant IS NULL OR r.tenant_id = v_scope.tenant)
-                   AND (r.requirements IS NULL OR r.requirements <@ p_offers)) f
-         GROUP BY f.priority ORDER BY f.priority DESC
-    LOOP
-        IF p_look_back THEN
-            PERFORM promote_jobs(v_group.routes, v_now, p_limit);
-            v_ids := v_ids || lock_returned_jobs(v_group.routes, p_limit - cardinality(v_ids));
-            v_fit := v_fit || v_group.routes;
-        END IF;
-        v_ids := v_ids || lock_ready_jobs(v_group.routes, p_limit - cardinality(v_ids), p_floor_routes, p_floors);
-        EXIT WHEN cardinality(v_ids) >= p_limit;
-    END LOOP;
+    v_ids := lock_ready_jobs(v_routes, v_priorities, v_floors, p_limit);
 
     IF cardinality(v_ids) > 0 THEN
         v_xid := pg_current_xact_id()::text::bigint;
@@ -77,7 +66,7 @@ BEGIN
                NULL::text, NULL::text[], NULL::jsonb, NULL::text, min(d.run_at), NULL::integer, NULL::double precision, NULL::double precision,
                NULL::double precision, NULL::text, NULL::jsonb, NULL::integer, NULL::timestamptz, v_now, NULL::timestamptz, NULL::timestamptz,
                NULL::double precision, NULL::uuid, NULL::text
-          FROM unnest(v_fit) f(route_id)
+          FROM unnest(v_routes) f(route_id)
          CROSS JOIN LATERAL (SELECT w.run_at FROM jobs w WHERE w.route_id = f.route_id AND w.status = 'PENDING' AND w.deferred
                               ORDER BY w.run_at LIMIT 1) d;
     END IF;

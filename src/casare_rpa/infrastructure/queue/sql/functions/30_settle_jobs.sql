@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION settle_jobs(
     p_retry_ins double precision[] DEFAULT NULL, p_enable_dlq boolean DEFAULT true)
 RETURNS TABLE (ordinal integer, status text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
     v_now  timestamptz := clock();
@@ -17,7 +17,9 @@ DECLARE
     v_this record;
     v_status job_status;
 BEGIN
-    PERFORM check_results(p_results);
+    IF p_results IS NOT NULL THEN
+        PERFORM check_results(p_results);
+    END IF;
     WITH moved AS (
         DELETE FROM jobs j
          USING unnest(p_ids, p_tokens, p_outcomes, p_results) WITH ORDINALITY u(id, token, outcome, result, ordinal)
@@ -70,9 +72,6 @@ DECLARE
     v_limit integer;
     v_size  integer;
 BEGIN
-    IF p_results IS NULL THEN
-        RETURN;
-    END IF;
     SELECT result_limit INTO v_limit FROM settings;
     SELECT octet_length(r::text) INTO v_size FROM unnest(p_results) r
      WHERE pg_column_size(r) > v_limit / 8 AND octet_length(r::text) > v_limit LIMIT 1;

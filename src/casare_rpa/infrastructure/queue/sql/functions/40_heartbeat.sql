@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION heartbeat(
     p_robot text, p_incarnation uuid, p_queue text, p_ids uuid[], p_tokens uuid[], p_ceiling bigint, p_in_flight bigint[],
     OUT lost uuid[], OUT cancelled uuid[], OUT fleet integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_now    timestamptz := clock();
     v_scope  record;
@@ -38,5 +38,5 @@ BEGIN
     INSERT INTO robots (incarnation, robot_id, queue_name, tenant_id, seen_at)
     VALUES (p_incarnation, p_robot, p_queue, v_scope.tenant, v_now)
     ON CONFLICT (incarnation) DO UPDATE SET seen_at = excluded.seen_at;
-    SELECT count(*) INTO fleet FROM robots r WHERE r.queue_name = p_queue AND r.seen_at > v_now - interval '40 seconds';
+    fleet := fleet_size(p_queue, v_now);
 END $$;

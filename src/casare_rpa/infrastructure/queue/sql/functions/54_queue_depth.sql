@@ -3,13 +3,11 @@ CREATE OR REPLACE FUNCTION queue_depth(p_queue text) RETURNS bigint
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     v_now    timestamptz := clock();
-    v_scope  record;
+    v_tenant text := caller_tenant(p_queue);
     v_routes bigint[];
 BEGIN
-    SELECT * INTO v_scope FROM caller_scope();
-    PERFORM check_queue_in_scope(p_queue, v_scope.queues);
     SELECT array_agg(DISTINCT r.route_id) INTO v_routes FROM routes r
-     WHERE r.queue_name = p_queue AND (v_scope.tenant IS NULL OR r.tenant_id = v_scope.tenant);
+     WHERE r.queue_name = p_queue AND (v_tenant IS NULL OR r.tenant_id = v_tenant);
     RETURN (SELECT count(*) FROM jobs j WHERE j.route_id = ANY (v_routes) AND j.status = 'PENDING' AND NOT j.deferred)
          + (SELECT count(*) FROM jobs j WHERE j.route_id = ANY (v_routes) AND j.status = 'PENDING' AND j.deferred AND j.run_at <= v_now);
 END $$;

@@ -3,14 +3,13 @@
 CREATE OR REPLACE FUNCTION purge_queue(p_queue text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-    v_scope record;
-    v_count bigint;
+    v_tenant text := caller_tenant(p_queue);
+    v_count  bigint;
 BEGIN
-    SELECT * INTO v_scope FROM caller_scope();
-    PERFORM check_queue_in_scope(p_queue, v_scope.queues), check_queue_known(p_queue);
+    PERFORM check_queue_known(p_queue);
     WITH waiting AS (
         SELECT j.id FROM jobs j
-         WHERE j.queue_name = p_queue AND j.status = 'PENDING' AND (v_scope.tenant IS NULL OR j.tenant_id = v_scope.tenant)
+         WHERE j.queue_name = p_queue AND j.status = 'PENDING' AND (v_tenant IS NULL OR j.tenant_id = v_tenant)
          ORDER BY j.id FOR UPDATE SKIP LOCKED
     ), purged AS (
         DELETE FROM jobs j USING waiting w WHERE j.id = w.id RETURNING j.id, j.tenant_id, j.reference

@@ -13,7 +13,7 @@ BEGIN
           FROM (VALUES
             ('producer', ARRAY['schema_info', 'enqueue_jobs', 'enqueue_job', 'announce_jobs', 'cancel_job', 'find_job', 'find_attempts', 'list_jobs',
                                'queue_depth', 'list_dead_letters', 'redrive_jobs', 'upkeep']),
-            ('robot',    ARRAY['schema_info', 'channels', 'claim_jobs', 'start_jobs', 'settle_jobs', 'heartbeat', 'upkeep']),
+            ('robot',    ARRAY['schema_info', 'channels', 'wait_for_jobs', 'stop_waiting_for_jobs', 'claim_jobs', 'start_jobs', 'settle_jobs', 'heartbeat', 'upkeep']),
             ('viewer',   ARRAY['schema_info', 'find_job', 'find_attempts', 'list_jobs', 'queue_depth', 'list_dead_letters'])
           ) r(role, names) CROSS JOIN LATERAL unnest(r.names) f(name)
           LEFT JOIN pg_proc p ON p.proname = f.name AND p.pronamespace = v_schema::regnamespace
