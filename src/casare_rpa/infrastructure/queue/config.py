@@ -77,7 +77,9 @@ class QueueConfig(BaseModel):
         """
         environ = os.environ if environ is None else environ
         values = {
-            field: environ[variable] for field, variable in VARIABLES.items() if environ.get(variable, "").strip()
+            field: environ[variable]
+            for field, variable in VARIABLES.items()
+            if field not in overrides and environ.get(variable, "").strip()
         }
         try:
             config = cls.model_validate({**values, **overrides})
