@@ -60,7 +60,7 @@ def safe_text(text: str) -> str:
 
 def _find_fault(value: Any, where: str, depth: int = 1) -> str | None:
     if depth > MAX_DEPTH:
-        return f"{where.split('.')[0].split('[')[0]} is nested deeper than {MAX_DEPTH} levels"
+        return f"{where.split('.', maxsplit=1)[0].split('[', maxsplit=1)[0]} is nested deeper than {MAX_DEPTH} levels"
     match value:
         case None | bool():
             return None

@@ -59,7 +59,7 @@ async def connect(url: str, application_name: str) -> asyncpg.Connection:
     """
     try:
         connection = await asyncpg.connect(**connect_arguments(url, application_name))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the server cannot be used
         raise unreachable(url, error) from None
     if connection.get_server_version()[0] * 10000 < OLDEST_SERVER:
         version = ".".join(map(str, connection.get_server_version()[:2]))

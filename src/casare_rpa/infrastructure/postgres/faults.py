@@ -39,6 +39,8 @@ def is_passing(error: BaseException) -> bool:
 
     Whether the call took effect is unknown then.
     """
+    if isinstance(error, CasareError):
+        return isinstance(error, DatabaseUnavailable)
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         return state in _PASSING_SQLSTATES or state.startswith("08")
@@ -64,7 +66,7 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0] if str(error) else type(error).__name__
 
 
-def _from_sqlstate(error: asyncpg.PostgresError, state: str) -> BaseException:
+def _from_sqlstate(error: BaseException, state: str) -> BaseException:
     message = str(getattr(error, "message", None) or error)
     match state:
         case "CR001":

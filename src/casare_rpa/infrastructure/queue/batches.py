@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811 - a uuid.UUID that is made in a tenth of the time
+
 from casare_rpa.foundation.ids import new_job_ids
 from casare_rpa.foundation.jsontext import to_json
 
@@ -61,7 +63,7 @@ class BatchBuilder:
     def build(self) -> Batch:
         """Return the batch."""
         batch = self._batch
-        batch.ids = new_job_ids(len(batch.payloads))
+        batch.ids = [FastUUID(job_id) for job_id in new_job_ids(len(batch.payloads))]
         for number, jobs in Counter(self._numbers).items():
             queue = self._queues[number - 1]
             batch.jobs_by_queue[queue] = batch.jobs_by_queue.get(queue, 0) + jobs
@@ -73,10 +75,10 @@ class BatchBuilder:
 
     def _number_of(self, job: JobModel, queue: str) -> int:
         """Return the number of a job's template; most jobs of a batch have the same, and nothing that must be compared as JSON."""
-        key = None
+        key: tuple[Any, ...] | None = None
         if not (job.tags or job.metadata or job.requirements):
-            key = (job.workflow, queue, job.priority, job.max_retries, job.retry_delay, job.on_crash, job.tenant_id)
-            key += (job.visibility_timeout, job.time_limit)
+            often = (job.workflow, queue, job.priority, job.max_retries, job.retry_delay)
+            key = (*often, job.on_crash, job.tenant_id, job.visibility_timeout, job.time_limit)
             if key in self._plain:
                 return self._plain[key]
         number = self._templates.setdefault(self._template_of(job, queue), len(self._templates) + 1)

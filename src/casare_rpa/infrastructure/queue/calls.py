@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    Rows = list[asyncpg.Record]
+
     from casare_rpa.infrastructure.queue.batches import Batch
     from casare_rpa.infrastructure.queue.floors import Floors
 
@@ -30,15 +32,17 @@ class Calls:
 
     def _rows(self, function: str, arguments: int) -> str:
         places = ", ".join(f"${n}" for n in range(1, arguments + 1))
-        return f'SELECT * FROM "{self._schema}".{function}({places})'
+        # A schema's name is checked by QueueConfig, a function's is written in this file.
+        return f'SELECT * FROM "{self._schema}".{function}({places})'  # noqa: S608
 
     async def schema_info(self, connection: asyncpg.Connection) -> asyncpg.Record:
         return await connection.fetchrow(self._rows("schema_info", 0))
 
     async def enqueue(
         self, connection: asyncpg.Connection, batch: Batch, *, each: bool, resent: bool, notify: bool
-    ) -> list[asyncpg.Record]:
-        return await connection.fetch(
+    ) -> Rows:
+        return await self._fetch(
+            connection,
             self._enqueue,
             batch.templates,
             batch.template,
@@ -75,8 +79,9 @@ class Calls:
         start: bool,
         look_back: bool,
         floors: Floors,
-    ) -> list[asyncpg.Record]:
-        return await connection.fetch(
+    ) -> Rows:
+        return await self._fetch(
+            connection,
             self._claim,
             queue,
             limit,
@@ -91,10 +96,8 @@ class Calls:
             floors.places,
         )
 
-    async def start(
-        self, connection: asyncpg.Connection, ids: Sequence[UUID], tokens: Sequence[UUID]
-    ) -> list[asyncpg.Record]:
-        return await connection.fetch(self._rows("start_jobs", 2), ids, tokens)
+    async def start(self, connection: asyncpg.Connection, ids: Sequence[UUID], tokens: Sequence[UUID]) -> Rows:
+        return await self._fetch(connection, self._rows("start_jobs", 2), ids, tokens)
 
     async def settle(
         self,
@@ -107,8 +110,10 @@ class Calls:
         retry_ins: Sequence[float | None] | None,
         *,
         enable_dlq: bool,
-    ) -> list[asyncpg.Record]:
-        return await connection.fetch(self._settle, ids, tokens, outcomes, results, errors, retry_ins, enable_dlq)
+    ) -> Rows:
+        return await self._fetch(
+            connection, self._settle, ids, tokens, outcomes, results, errors, retry_ins, enable_dlq
+        )
 
     async def heartbeat(
         self,
@@ -137,17 +142,17 @@ class Calls:
     async def find_job(self, connection: asyncpg.Connection, job_id: UUID) -> asyncpg.Record | None:
         return await connection.fetchrow(self._rows("find_job", 1), job_id)
 
-    async def find_attempts(self, connection: asyncpg.Connection, job_id: UUID) -> list[asyncpg.Record]:
-        return await connection.fetch(self._rows("find_attempts", 1), job_id)
+    async def find_attempts(self, connection: asyncpg.Connection, job_id: UUID) -> Rows:
+        return await self._fetch(connection, self._rows("find_attempts", 1), job_id)
 
-    async def list_jobs(self, connection: asyncpg.Connection, *filters: Any) -> list[asyncpg.Record]:
-        return await connection.fetch(self._rows("list_jobs", 6), *filters)
+    async def list_jobs(self, connection: asyncpg.Connection, *filters: Any) -> Rows:
+        return await self._fetch(connection, self._rows("list_jobs", 6), *filters)
 
-    async def list_dead_letters(self, connection: asyncpg.Connection, *filters: Any) -> list[asyncpg.Record]:
-        return await connection.fetch(self._rows("list_dead_letters", 3), *filters)
+    async def list_dead_letters(self, connection: asyncpg.Connection, *filters: Any) -> Rows:
+        return await self._fetch(connection, self._rows("list_dead_letters", 3), *filters)
 
     async def redrive(self, connection: asyncpg.Connection, ids: Sequence[UUID]) -> list[UUID]:
-        return [row[0] for row in await connection.fetch(self._rows("redrive_jobs", 1), ids)]
+        return [row[0] for row in await self._fetch(connection, self._rows("redrive_jobs", 1), ids)]
 
     async def queue_depth(self, connection: asyncpg.Connection, queue: str) -> int:
         return int(await connection.fetchval(f'SELECT "{self._schema}".queue_depth($1)', queue))
@@ -160,3 +165,7 @@ class Calls:
 
     async def resume(self, connection: asyncpg.Connection, queue: str) -> None:
         await connection.fetch(self._rows("resume_queue", 1), queue)
+
+    async def _fetch(self, connection: asyncpg.Connection, sql: str, *arguments: Any) -> Rows:
+        rows: Rows = await connection.fetch(sql, *arguments)
+        return rows

@@ -61,7 +61,7 @@ class PgQueuerConsumer:
         environment: str | None = None,
         pool: str | None = None,
     ) -> None:
-        if not isinstance(robot_id, str) or not 0 < len(robot_id) <= 200 or not robot_id.isprintable():
+        if not 0 < len(robot_id) <= 200 or not robot_id.isprintable():
             raise ConfigError("robot_id must be a name of 1 to 200 printable characters")
         try:
             self._offers = offers(capabilities, labels, environment, pool)

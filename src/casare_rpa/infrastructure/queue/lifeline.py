@@ -86,7 +86,7 @@ class Lifeline:
         """Whether new jobs are announced to this robot: it waits for them, and notifications are proven to arrive."""
         return self._waits and self._heard_proof
 
-    def want_jobs(self, wanted: bool) -> None:  # noqa: FBT001 - a state, not an option
+    def want_jobs(self, wanted: bool) -> None:
         """Let jobs be announced to this robot, or not: one without a free slot needs to hear of none."""
         if wanted != self._wants_jobs:
             self._wants_jobs = wanted

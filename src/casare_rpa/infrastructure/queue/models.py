@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from enum import Enum, IntEnum
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
@@ -19,11 +19,11 @@ MAX_BATCH = 10_000
 """Jobs in one batch."""
 MAX_TAGS = 32
 """Tags of a job."""
-LEASE_TOKEN = "_lease_token"
+LEASE_TOKEN = "_lease_token"  # noqa: S105 - a name, no secret
 """Where a claimed model keeps its token: beside its fields, so that no repr and no dump shows it."""
 
 
-class JobStatus(str, Enum):
+class JobStatus(StrEnum):
     """Where a job is in its life."""
 
     PENDING = "PENDING"
@@ -51,8 +51,8 @@ class JobPriority(IntEnum):
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 PositiveSeconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
-EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
-LATEST = datetime(3000, 1, 1, tzinfo=timezone.utc)
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(3000, 1, 1, tzinfo=UTC)
 
 
 class JobModel(BaseModel):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, Self, TypeVar, overload
 from uuid import UUID
 
 import asyncpg
 
-from casare_rpa.foundation.errors import CasareError, ConfigError, DuplicateReference, InvalidJob, JobNotFound
+from casare_rpa.foundation.errors import ConfigError, DuplicateReference, InvalidJob, JobNotFound
 from casare_rpa.infrastructure.postgres.connection import connect
 from casare_rpa.infrastructure.postgres.faults import describe, translate
 from casare_rpa.infrastructure.queue.announcer import Announcer
@@ -139,14 +139,12 @@ class PgQueuerProducer:
         taken = await self._enqueue(batch, connection, each=mode == "each") if batch.ids else []
         if mode == "all":
             return batch.ids
-        results = [refused.get(number) for number in range(len(jobs))]
-        sent = [number for number, result in enumerate(results) if result is None]
-        for number, job_id in zip(sent, batch.ids, strict=True):
-            results[number] = EnqueueResult(id=job_id)
+        sent = [number for number in range(len(jobs)) if number not in refused]
+        results = refused | {number: EnqueueResult(id=job_id) for number, job_id in zip(sent, batch.ids, strict=True)}
         for row in taken:
             number = sent[row["ordinal"] - 1]
             results[number] = EnqueueResult(error=DuplicateReference(jobs[number].reference or "", row["existing"]))
-        return results
+        return [results[number] for number in range(len(jobs))]
 
     async def get_queue_depth(self, queue_name: str | None = None) -> int:
         """Return how many jobs of a queue (the configured one by default) are PENDING and due, paused or not."""
@@ -197,7 +195,10 @@ class PgQueuerProducer:
         """Return jobs that match, newest first.
 
         Args:
-            queue_name, status, workflow, tenant_id: what must match; None is any.
+            queue_name: the queue; None is any, here and below.
+            status: where the job is in its life.
+            workflow: what is to be run.
+            tenant_id: whose job it is.
             limit: jobs returned at most, 1 to 1000.
             before: the id of the last job of the page before.
 

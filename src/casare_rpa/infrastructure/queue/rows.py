@@ -10,6 +10,9 @@ from casare_rpa.infrastructure.queue.models import LEASE_TOKEN, JobAttempt, JobM
 if TYPE_CHECKING:
     import asyncpg
 
+_NO_FIELDS_OF_A_CLAIM = ("seq", "route_id", "request_xid", "oldest_xid", "lease_seconds")
+_STATUSES = {status.value: status for status in JobStatus}
+_decode = json.JSONDecoder().decode
 _UNSET: dict[str, Any] = {
     name: field.default
     for name, field in JobModel.model_fields.items()
@@ -21,20 +24,20 @@ def claimed_job(row: asyncpg.Record, robot_id: str) -> JobModel:
     """Return the model of a row that this robot has claimed, holding its lease token."""
     fields = _common(row)
     fields["claimed_by"] = robot_id
+    for name in _NO_FIELDS_OF_A_CLAIM:
+        del fields[name]
+    token = fields.pop("lease_token")
     job = _model(fields)
-    job.__dict__[LEASE_TOKEN] = row["lease_token"]
+    job.__dict__[LEASE_TOKEN] = token
     return job
 
 
 def found_job(row: asyncpg.Record) -> JobModel:
     """Return the model of a job that was looked up, wherever it lives."""
     fields = _common(row)
-    fields["claimed_by"] = row["claimed_by"]
-    fields["finished_at"] = row["finished_at"]
-    fields["cancel_requested_at"] = row["cancel_requested_at"]
-    fields["result"] = _parsed(row["result"], None)
-    fields["crashes"] = row["crashes"]
-    fields["dead_letter_reason"] = row["reason"]
+    del fields["seq"]
+    fields["result"] = _parsed(fields["result"], None)
+    fields["dead_letter_reason"] = fields.pop("reason")
     return _model(fields)
 
 
@@ -54,32 +57,15 @@ def _model(fields: dict[str, Any]) -> JobModel:
 
 
 def _common(row: asyncpg.Record) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "workflow": row["workflow"],
-        "payload": json.loads(row["payload"]),
-        "priority": row["priority"],
-        "queue_name": row["queue_name"],
-        "tenant_id": row["tenant_id"],
-        "tags": row["tags"] or [],
-        "metadata": _parsed(row["metadata"], {}),
-        "reference": row["reference"],
-        "run_at": row["run_at"],
-        "max_retries": row["max_retries"],
-        "retry_delay": row["retry_delay"],
-        "visibility_timeout": row["visibility_timeout"],
-        "time_limit": row["time_limit"],
-        "on_crash": row["on_crash"],
-        "requirements": _parsed(row["requirements"], {}),
-        "attempt": row["attempt"],
-        "created_at": row["created_at"],
-        "claimed_at": row["claimed_at"],
-        "started_at": row["started_at"],
-        "lease_expires_at": row["lease_expires_at"],
-        "status": JobStatus(row["status"]),
-        "error": row["error"],
-    }
+    """Return the fields that a claimed and a found row share, among others that are no fields."""
+    fields = dict(row)
+    fields["payload"] = _decode(fields["payload"])
+    fields["status"] = _STATUSES[fields["status"]]
+    fields["tags"] = fields["tags"] or []
+    fields["metadata"] = _parsed(fields["metadata"], {})
+    fields["requirements"] = _parsed(fields["requirements"], {})
+    return fields
 
 
 def _parsed(text: str | None, otherwise: Any) -> Any:
-    return otherwise if text is None else json.loads(text)
+    return otherwise if text is None else _decode(text)

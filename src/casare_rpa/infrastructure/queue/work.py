@@ -92,7 +92,7 @@ class Work:
                 await self._sleep(backoff.next())
                 continue
             backoff.reset()
-            if self._stopping:
+            if self._is_stopping():
                 return  # what this claim brought is released with everything else that is held
             for job in claimed.jobs:
                 self._begin(job, handler)
@@ -103,7 +103,7 @@ class Work:
             idle = self._next_idle(idle, found=bool(claimed.jobs))
             await self._sleep(idle if claimed.next_due is None else min(idle, claimed.next_due + 0.001))
 
-    def _is_busy(self, busy: bool) -> None:  # noqa: FBT001 - a state, not an option
+    def _is_busy(self, busy: bool) -> None:
         """Hear of new jobs as soon as there is nothing to do, and no more once there has been enough for a while."""
         if not busy:
             self._busy_since = None
@@ -119,6 +119,9 @@ class Work:
         longest = max(LONGEST_IDLE, poll) if self._lifeline.hears_of_jobs else poll
         idle = poll if found else min(idle * 1.5, longest)
         return idle * random.uniform(0.75, 1.0)  # noqa: S311 - spreads load, guards nothing
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
 
     def stop_claiming(self) -> None:
         """Claim no more; what runs goes on."""
