@@ -13,7 +13,7 @@ from casare_rpa.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
 def main() -> None:
     arguments = json.loads(sys.argv[1])
-    fork = arguments.pop("fork", False)
+    fork = arguments.pop("fork", None)
     say(starting=os.getpid())
     if arguments.pop("exit_without_stop", False):
         server = EmbeddedPostgres(**arguments)
@@ -22,7 +22,7 @@ def main() -> None:
         return
     try:
         with EmbeddedPostgres(**arguments) as server:
-            child = fork_child() if fork else None
+            child = fork_child(fork) if fork else None
             say(
                 url=server.url, data_dir=str(server.data_dir), bin_dir=str(server.bin_dir), uid=os.getuid(), child=child
             )
@@ -41,11 +41,15 @@ def follow_orders() -> None:
             say(interrupted=True)
 
 
-def fork_child() -> int:
+def fork_child(then: str) -> int:
     pid = os.fork()
+    if pid == 0 and then == "leave":
+        sys.exit()  # through the with statement of its parent
     if pid == 0:
         time.sleep(600)  # until the test ends it
         os._exit(0)
+    if then == "leave":
+        os.waitpid(pid, 0)
     return pid
 
 

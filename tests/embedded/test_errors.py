@@ -1,7 +1,6 @@
 """What cannot be is said clearly: what, where, and what would be right."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -24,21 +23,6 @@ def refusal(**arguments: Any) -> str:
     with pytest.raises(EmbeddedPostgresError) as caught:
         EmbeddedPostgres(**arguments).start()
     return str(caught.value)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory of the PostgreSQL in use."""
-    folder = tmp_path_factory.mktemp("made") / "data"
-    with EmbeddedPostgres(folder):
-        pass
-    return folder
-
-
-@pytest.fixture
-def data_dir(made: Path, tmp_path: Path) -> Path:
-    """A data directory of the test's own."""
-    return Path(shutil.copytree(made, tmp_path / "data"))
 
 
 @pytest.fixture
@@ -92,7 +76,7 @@ def test_data_of_another_version(data_dir: Path) -> None:
 @pytest.mark.skipif(not DEBIAN_15.exists(), reason=f"needs a second PostgreSQL, in {DEBIAN_15}")
 def test_data_made_by_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CASARE_PG_BIN", raising=False)
-    with EmbeddedPostgres(tmp_path / "data", bin_dir=DEBIAN_15) as server:
+    with EmbeddedPostgres(tmp_path / "data", bin_dir=DEBIAN_15, settings={"fsync": "off"}) as server:
         url = server.url
         assert server.bin_dir == DEBIAN_15
         assert query(url, "SHOW server_version_num").startswith("15")

@@ -16,19 +16,9 @@ def test_throw_away() -> None:
     with owner(prefix=AS_ORDINARY_USER) as program:
         program.told()
         serving = program.told()
-        folder = Path(serving["data_dir"])
         assert serving["uid"] != 0
         assert query(serving["url"], "SELECT 1") == 1
-        program.say("stop")
-        assert program.told() == {"stopped": True}
-        assert not folder.exists()
-        assert not processes_in(folder)
-
-
-def test_throw_away_goes_when_its_owner_is_killed() -> None:
-    with owner(prefix=AS_ORDINARY_USER) as program:
-        program.told()
-        folder = Path(program.told()["data_dir"])
+        folder = Path(serving["data_dir"])
         program.kill()
         eventually(lambda: not folder.exists() and not processes_in(folder), 8)
 

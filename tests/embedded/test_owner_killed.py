@@ -10,7 +10,7 @@ from tests.embedded.helpers import Owner, eventually, is_alive, owner, processes
 
 
 def test_killed_while_it_serves() -> None:
-    with owner(fork=True) as program:
+    with owner(fork="stay") as program:
         program.told()
         serving = program.told()
         folder = Path(serving["data_dir"])
@@ -47,15 +47,6 @@ def test_interrupted_while_it_starts(tmp_path: Path, sign: str) -> None:
         (folder,) = eventually(lambda: list(tmp_path.glob("casare-postgres-*")))
         eventually(lambda: list(folder.glob(sign)))
         os.killpg(program.process.pid, signal.SIGINT)
-        ended(program)
-        assert not folder.exists()
-        assert not processes_in(folder)
-
-
-def test_ended_without_a_stop(tmp_path: Path) -> None:
-    with owner(env={"TMPDIR": str(tmp_path)}, exit_without_stop=True) as program:
-        program.told()
-        folder = Path(program.told()["data_dir"])
         ended(program)
         assert not folder.exists()
         assert not processes_in(folder)

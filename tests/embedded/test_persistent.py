@@ -1,6 +1,7 @@
 """A server with a data directory: what is in it stays, under the same URL, whatever happens."""
 
 import contextlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,12 +16,9 @@ from tests.embedded.helpers import eventually, execute, is_alive, owner, postmas
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory that exists and whose server is stopped."""
-    folder = tmp_path_factory.mktemp("persistent") / "a $HOME \"quoted\" 'folder'" / "data"
-    with EmbeddedPostgres(folder) as server:
-        execute(server.url, "CREATE TABLE kept AS SELECT 7 AS number")
-    return folder
+def data_dir(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One data directory for all tests here, on a path with all that a shell would read."""
+    return Path(shutil.copytree(made, tmp_path_factory.mktemp("a $HOME `id` \"quoted\" 'folder'") / "data"))
 
 
 @contextlib.contextmanager
@@ -124,7 +122,7 @@ def test_a_second_owner_is_refused_while_the_first_lives(data_dir: Path) -> None
 
 
 def test_a_forked_child_of_a_killed_owner_does_not_keep_the_data(data_dir: Path) -> None:
-    with owner(data_dir=data_dir, fork=True) as program:
+    with owner(data_dir=data_dir, fork="stay") as program:
         program.told()
         child = program.told()["child"]
         program.kill()
@@ -132,6 +130,24 @@ def test_a_forked_child_of_a_killed_owner_does_not_keep_the_data(data_dir: Path)
         with EmbeddedPostgres(data_dir) as server:
             assert query(server.url, "SELECT number FROM kept") == 7
         subprocess.run(["kill", "-9", str(child)], check=True)
+
+
+def test_a_forked_child_does_not_stop_its_parents_server(data_dir: Path) -> None:
+    with owner(data_dir=data_dir, fork="leave") as program:
+        program.told()
+        url = program.told()["url"]
+        assert query(url, "SELECT number FROM kept") == 7
+        program.say("stop")
+        assert program.told() == {"stopped": True}
+
+
+def test_a_server_that_its_program_forgot_is_stopped_with_it(data_dir: Path) -> None:
+    with owner(data_dir=data_dir, exit_without_stop=True) as program:
+        program.told()
+        assert Path(program.told()["data_dir"]) == data_dir
+        assert program.process.wait(30) == 0
+    assert not processes_in(data_dir)
+    assert not (data_dir / "postmaster.pid").exists()
 
 
 def test_another_port_is_kept_from_then_on(data_dir: Path) -> None:
@@ -157,6 +173,9 @@ def test_a_start_killed_while_it_made_the_data_leaves_nothing_half(tmp_path: Pat
     with EmbeddedPostgres(data_dir) as server:
         url = server.url
         assert query(url, "SELECT 1") == 1
+    (data_dir / "casare-init-of-a-dying-initdb").mkdir()
+    with EmbeddedPostgres(data_dir) as server:
+        assert (server.url, query(url, "SELECT 1")) == (url, 1)
     assert not list(data_dir.glob("casare-init-*"))
 
 

@@ -103,6 +103,16 @@ def test_nobody_cannot_run_other_programs_that_only_root_can_reach(public: Path,
         EmbeddedPostgres(public / "data", bin_dir=closed).start()
 
 
+def test_root_that_may_do_nothing_is_told_so() -> None:
+    forbid = 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"'
+    powerless = ("unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh")
+    with owner(prefix=powerless) as program:
+        program.told()
+        said = program.told()["error"]
+        assert said.startswith("PostgreSQL does not run as root, and this process may not become the user nobody")
+        assert said.endswith("run it as an ordinary user")
+
+
 @pytest.mark.usefixtures("no_namespaces")
 def test_nobody_cannot_serve_a_folder_that_is_closed_to_others(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)

@@ -45,8 +45,8 @@ def test_only_the_owner_can_read_what_lies_on_disk(server: EmbeddedPostgres) -> 
     assert {oct(stat.S_IMODE(path.stat().st_mode)) for path in ours} == {oct(0o600)}
 
 
-def test_each_server_has_its_own_password(server: EmbeddedPostgres, tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path / "data", settings={"fsync": "off"}) as other:
+def test_each_server_has_its_own_password(server: EmbeddedPostgres, data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir) as other:
         assert password_of(other) != password_of(server)
         assert password_of(other) not in repr(other)
         assert password_of(other) not in (other.data_dir / "server.log").read_text()
@@ -73,12 +73,12 @@ def test_no_process_shows_the_password_at_any_time() -> None:
     assert not [arguments for arguments in seen if password in arguments]
 
 
-def test_the_owners_secrets_do_not_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_owners_secrets_do_not_reach_the_server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ERP_API_KEY", "a-secret")
     monkeypatch.setenv("PGOPTIONS", "-c work_mem=9MB")
     monkeypatch.setenv("PGPORT", "1")
     monkeypatch.setenv("LC_ALL", "xx_XX.broken")
-    with EmbeddedPostgres(settings={"fsync": "off"}) as server:
+    with EmbeddedPostgres(data_dir) as server:
         environment = Path(f"/proc/{postmaster_pid(server.data_dir)}/environ").read_bytes()
         assert b"a-secret" not in environment
         assert query(server.url, "SHOW work_mem") == "4MB"

@@ -13,7 +13,6 @@ from casare_rpa.embedded.errors import EmbeddedPostgresError
 # The owner's variables may hold secrets (database URLs, keys) that PostgreSQL has no use for.
 _PASSED_ON = (
     "DYLD_LIBRARY_PATH",
-    "HOME",
     "LD_LIBRARY_PATH",
     "PATH",
     "SYSTEMDRIVE",

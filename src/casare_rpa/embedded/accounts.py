@@ -39,6 +39,11 @@ def can_run(account: Account, program: str) -> bool:
 
 
 def _check_entry(data_dir: Path, account: Account, name: str) -> None:
+    if not _runs(account, "/bin/sh", "-c", ":"):
+        raise EmbeddedPostgresError(
+            f"PostgreSQL does not run as root, and this process may not become {name} to run it instead: "
+            "run it as an ordinary user"
+        )
     if not _runs(account, "/bin/sh", "-c", 'cd -- "$1"', "sh", str(data_dir.parent)):
         raise EmbeddedPostgresError(
             f"data_dir {data_dir} cannot be used: PostgreSQL does not run as root, and {name}, which would run it "

@@ -32,8 +32,6 @@ def make_cluster(data_dir: Path, bin_dir: Path, account: Account, port: int, *, 
 
     It gets a random password, and `port` to be reached on. Raises EmbeddedPostgresError with initdb's words.
     """
-    for leftover in data_dir.glob(f"{MAKING}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
     made = data_dir / MADE
     if not made.exists():
         making = Path(tempfile.mkdtemp(prefix=MAKING, dir=data_dir))
@@ -44,6 +42,12 @@ def make_cluster(data_dir: Path, bin_dir: Path, account: Account, port: int, *, 
         finally:
             shutil.rmtree(making, ignore_errors=True)
     _move_up(made, data_dir)
+
+
+def clear_leftovers(data_dir: Path) -> None:
+    """Delete what a killed start has left half made in `data_dir`."""
+    for leftover in data_dir.glob(f"{MAKING}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _make_whole(folder: Path, bin_dir: Path, account: Account, port: int, *, durable: bool) -> None:

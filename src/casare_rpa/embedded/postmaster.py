@@ -111,8 +111,8 @@ class Postmaster:
             if found is None:
                 return
             with contextlib.suppress(EmbeddedPostgresError):  # the programs are gone: there is still SIGKILL
-                self._pg_ctl("stop", "-w", "-t", str(seconds), "-s", "-m", mode)
-            if self._gone_within(found.pid, 5):
+                self._pg_ctl("stop", "-W", "-s", "-m", mode)
+            if self._gone_within(found.pid, seconds):
                 return
         self.kill()
 

@@ -42,6 +42,6 @@ def _copy(package: Path, copy: Path, account: Account) -> None:
     fresh.mkdir(mode=0o700)
     # Its libraries lie in the package or beside it, in a folder that only its name connects to it.
     for folder in (package, *package.parent.glob(f"{package.name}.libs")):
-        shutil.copytree(folder, fresh / folder.name, symlinks=True)
+        shutil.copytree(folder, fresh / folder.name, symlinks=True, ignore=shutil.ignore_patterns("include"))
     account.own_tree(fresh)
     fresh.rename(copy)

@@ -9,7 +9,7 @@ from pathlib import Path
 from casare_rpa.embedded import ports
 from casare_rpa.embedded.accounts import choose_account
 from casare_rpa.embedded.binaries import find_binaries, major_version
-from casare_rpa.embedded.cluster import make_cluster
+from casare_rpa.embedded.cluster import clear_leftovers, make_cluster
 from casare_rpa.embedded.credentials import Credentials
 from casare_rpa.embedded.data_folder import LOCK, PROGRAMS, State, check_version, discard_if_empty, prepare, state_of
 from casare_rpa.embedded.errors import EmbeddedPostgresError, PortTakenError
@@ -41,12 +41,11 @@ class Session:
         Raises EmbeddedPostgresError when that fails, and has then given back what it took.
         """
         self._wanted = wanted
-        self._throw_away: ThrowAwayFolder | None = None
         self._port_is_open = False  # nobody was told the port yet: another one will do
         bin_dir = find_binaries(wanted.bin_dir)
         major = major_version(bin_dir)
         with contextlib.ExitStack() as undo:
-            self.data_dir = self._take_folder(undo)
+            self.data_dir, self._throw_away = self._take_folder(undo)
             self._account = choose_account(self.data_dir)
             undo.callback(take_ownership(self.data_dir / LOCK, self._account).close)
             self.bin_dir = self._reach_programs(bin_dir, undo)
@@ -54,6 +53,8 @@ class Session:
             check_version(self.data_dir, self.bin_dir, major)
             self.credentials = Credentials.load(self.data_dir)
             self.postmaster = Postmaster(self.data_dir, self.bin_dir, self._account)
+            if self._throw_away is not None:
+                self._throw_away.on_death(immediate_stop(self.bin_dir, self.data_dir), self._account)
             self._start_or_take_over()
             self._undo = undo.pop_all()
 
@@ -77,18 +78,18 @@ class Session:
         self.postmaster.stop()
         self._undo.close()
 
-    def _take_folder(self, undo: contextlib.ExitStack) -> Path:
+    def _take_folder(self, undo: contextlib.ExitStack) -> tuple[Path, ThrowAwayFolder | None]:
         if self._wanted.data_dir is None:
             self._check_wanted_port()
-            self._throw_away = ThrowAwayFolder()
-            undo.callback(self._throw_away.delete)
-            return self._throw_away.path
+            throw_away = ThrowAwayFolder()
+            undo.callback(throw_away.delete)
+            return throw_away.path, throw_away
         folder = self._wanted.data_dir.resolve()
         if state_of(folder) is State.EMPTY:
             self._check_wanted_port()
         if prepare(folder):
             undo.callback(discard_if_empty, folder)
-        return folder
+        return folder, None
 
     def _check_wanted_port(self) -> None:
         # PostgreSQL itself would find out only when all its data is made.
@@ -98,12 +99,10 @@ class Session:
     def _reach_programs(self, bin_dir: Path, undo: contextlib.ExitStack) -> Path:
         copy = self.data_dir / PROGRAMS
         undo.callback(shutil.rmtree, copy, ignore_errors=True)
-        reachable = reachable_programs(bin_dir, self._account, copy)
-        if self._throw_away is not None:
-            self._throw_away.on_death(immediate_stop(reachable, self.data_dir), self._account)
-        return reachable
+        return reachable_programs(bin_dir, self._account, copy)
 
     def _ensure_cluster(self) -> None:
+        clear_leftovers(self.data_dir)
         if state_of(self.data_dir) is State.READY:
             return
         self._port_is_open = self._wanted.port is None
