@@ -35,6 +35,10 @@ class Claimed:
     jobs: list[JobModel]
     next_due: float | None = None
 
+    def with_more(self, more: Claimed) -> Claimed:
+        """Return this and what a further look brought."""
+        return Claimed(self.jobs + more.jobs, more.next_due if more.next_due is not None else self.next_due)
+
 
 class Claimer:
     """Claims for one consumer, one request at a time."""
@@ -73,13 +77,27 @@ class Claimer:
         async with self._one_at_a_time:
             looks_back = time.monotonic() - self._looked_back >= LOOK_BACK_EVERY
             claimed = await self._claim(limit, start=start, look_back=looks_back)
-            if len(claimed.jobs) < limit and not looks_back:
-                more = await self._claim(limit - len(claimed.jobs), start=start, look_back=True)
-                claimed = Claimed(claimed.jobs + more.jobs, more.next_due)
-            if len(claimed.jobs) < limit and self._sweep_is_due():
-                more = await self._sweep(limit - len(claimed.jobs), start=start)
-                claimed = Claimed(claimed.jobs + more.jobs, claimed.next_due)
+            try:
+                if len(claimed.jobs) < limit and not looks_back:
+                    claimed = claimed.with_more(
+                        await self._claim(limit - len(claimed.jobs), start=start, look_back=True)
+                    )
+                if len(claimed.jobs) < limit and self._sweep_is_due():
+                    claimed = claimed.with_more(await self._sweep(limit - len(claimed.jobs), start=start))
+            except Exception:
+                if not claimed.jobs:
+                    raise
+            except asyncio.CancelledError:
+                self._forget(claimed.jobs)
+                raise
             return claimed
+
+    def _forget(self, jobs: list[JobModel]) -> None:
+        """Hold these no more: nobody will get to see them, and the next heartbeat gives them back."""
+        for job in jobs:
+            if job.id is not None:
+                self._leases.drop(job.id, job.lease_token)
+        self._lifeline.beat_now()
 
     def _sweep_is_due(self) -> bool:
         return time.monotonic() - self._swept >= max(SWEEP_EVERY, self._sweep_took / SWEEP_SHARE)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from casare_rpa.foundation.backoff import Backoff
 from casare_rpa.foundation.errors import DatabaseUnavailable
 from casare_rpa.infrastructure.postgres.faults import is_passing, translate
-from casare_rpa.infrastructure.queue.execution import execute, released
+from casare_rpa.infrastructure.queue.execution import execute, failed, released
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -168,8 +168,12 @@ class Work:
     async def _work(self, job: JobModel, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
         try:
             settlement = await execute(job, handler, self._result_limit)
-        except asyncio.CancelledError:
-            settlement = released(job)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            asked = task is not None and task.cancelling() > 0
+            settlement = (
+                released(job) if asked else failed(job, error)
+            )  # one that nobody asked for is the handler's own
         self._settle(settlement)
 
     def _settle(self, settlement: Settlement) -> None:

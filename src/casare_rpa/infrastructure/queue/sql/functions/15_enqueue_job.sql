@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION enqueue_job(
 RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-    v_id uuid := gen_random_uuid();
+    v_id uuid := new_job_id();
 BEGIN
     PERFORM enqueue_jobs(
         jsonb_build_array(p_options || jsonb_build_object('workflow', p_workflow, 'queue_name', p_queue, 'priority', p_priority)),
