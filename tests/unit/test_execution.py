@@ -100,7 +100,7 @@ async def test_cancellation_of_the_handler_is_neither() -> None:
 
 
 async def test_an_error_that_cannot_be_printed_still_ends_its_attempt() -> None:
-    class Broken(Exception):  # noqa: N818 - it is no error of ours
+    class Broken(Exception):
         def __str__(self) -> str:
             raise RuntimeError("no text")
 
