@@ -42,14 +42,14 @@ BEGIN
     SELECT s.id, next_place(), v_routes[s.template], v_now, s.run_at, coalesce(s.run_at > v_now, false), 'PENDING', t.priority, t.queue_name,
            t.workflow, t.tenant_id, s.reference, t.tags, t.metadata, t.requirements, t.max_retries, t.retry_delay, t.visibility_timeout,
            t.time_limit, t.on_crash, t.enable_dlq, s.payload
-      FROM (SELECT u.id, u.payload, coalesce(u.template, 1) AS template, u.reference, u.run_at
+      FROM (SELECT u.id, u.payload, coalesce(u.template, 1) AS template, u.reference, u.run_at, u.ordinal
               FROM unnest(p_ids, p_payloads, p_template, p_references, p_run_ats) WITH ORDINALITY u(id, payload, template, reference, run_at, ordinal)
-             WHERE u.ordinal <> ALL (v_left_out)
-             ORDER BY u.ordinal) s
+             WHERE u.ordinal <> ALL (v_left_out)) s
       JOIN ROWS FROM (jsonb_to_recordset(v_templates) AS (
                workflow text, queue_name text, priority smallint, tenant_id text, tags text[], metadata jsonb, requirements jsonb,
                max_retries integer, retry_delay double precision, visibility_timeout double precision, time_limit double precision,
-               on_crash text, enable_dlq boolean)) WITH ORDINALITY t ON t.ordinality = s.template;
+               on_crash text, enable_dlq boolean)) WITH ORDINALITY t ON t.ordinality = s.template
+     ORDER BY s.ordinal; -- the join may come in another order, and places are drawn after the sort
 
     -- A first sending may have committed and its job may have been settled while we looked: the ids are ours now, so look again.
     IF p_resent AND EXISTS (SELECT FROM unnest(p_ids) WITH ORDINALITY u(id, ordinal)
