@@ -10,10 +10,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_now    timestamptz := clock();
-    v_scope  record;
+    v_tenant text := caller_tenant(p_queue);
     v_orphan jobs;
 BEGIN
-    SELECT * INTO v_scope FROM caller_scope();
     WITH held AS (
         SELECT j.id FROM unnest(p_ids, p_tokens) u(id, token) JOIN jobs j ON j.id = u.id AND j.lease_token = u.token
          ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
@@ -36,7 +35,7 @@ BEGIN
       FROM unnest(p_ids, p_tokens) u(id, token) LEFT JOIN jobs j ON j.id = u.id AND j.lease_token = u.token;
 
     INSERT INTO robots (incarnation, robot_id, queue_name, tenant_id, seen_at)
-    VALUES (p_incarnation, p_robot, p_queue, v_scope.tenant, v_now)
+    VALUES (p_incarnation, p_robot, p_queue, v_tenant, v_now)
     ON CONFLICT (incarnation) DO UPDATE SET seen_at = excluded.seen_at;
     fleet := fleet_size(p_queue, v_now);
 END $$;

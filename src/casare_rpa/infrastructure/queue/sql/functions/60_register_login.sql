@@ -5,6 +5,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = p_login) THEN
         RAISE EXCEPTION 'there is no login "%" in this PostgreSQL', p_login USING ERRCODE = 'CR004';
+    ELSIF array_position(p_queues, NULL) IS NOT NULL THEN -- compared with it, every other queue would be allowed too
+        RAISE EXCEPTION 'queues must be a list of names without NULL, or NULL itself for all of them' USING ERRCODE = 'CR004';
     END IF;
     INSERT INTO logins (login, tenant_id, queues) VALUES (p_login, p_tenant, p_queues)
     ON CONFLICT (login) DO UPDATE SET tenant_id = excluded.tenant_id, queues = excluded.queues;
