@@ -71,10 +71,9 @@ class Session:
     def close(self) -> None:
         """Stop the server and give the folder back, which is deleted when it was a temporary one."""
         if self._throw_away is not None and self.postmaster.was_killed():
+            # Only a start frees the shared memory that a killed server leaves behind.
             with contextlib.suppress(EmbeddedPostgresError):
-                self._launch(
-                    self.credentials.port
-                )  # only a start frees the shared memory that a killed server leaves behind
+                self._launch(self.credentials.port)
         self.postmaster.stop()
         self._undo.close()
 
