@@ -6,7 +6,7 @@ raised them; who calls decides whether to try again (see `patience`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,36 @@ if TYPE_CHECKING:
     Rows = list[asyncpg.Record]
 
     from casare_rpa.infrastructure.queue.batches import Batch
-    from casare_rpa.infrastructure.queue.floors import Floors
+
+_COLUMNS_OF_A_CLAIM = 29
+
+
+class ClaimArguments(NamedTuple):
+    """The arguments of `claim_jobs`, in its order."""
+
+    queue: str
+    limit: int
+    robot: str
+    incarnation: UUID
+    request: int
+    offers: str
+    visibility_timeout: float
+    start: bool
+    look_back: bool
+    floor_routes: list[int]
+    floors: list[int]
+
+
+class SettleArguments(NamedTuple):
+    """The arguments of `settle_jobs`, in its order."""
+
+    ids: Sequence[UUID]
+    tokens: Sequence[UUID]
+    outcomes: Sequence[str]
+    results: Sequence[str | None] | None
+    errors: Sequence[str | None] | None
+    retry_ins: Sequence[float | None] | None
+    enable_dlq: bool
 
 
 class Calls:
@@ -29,9 +58,14 @@ class Calls:
         self._claim = self._rows("claim_jobs", 11)
         self._settle = self._rows("settle_jobs", 7)
         self._heartbeat = self._rows("heartbeat", 7)
+        nothing = ", ".join(["NULL"] * _COLUMNS_OF_A_CLAIM)
+        self._settle_and_claim = (
+            f"SELECT NULL::integer AS settled_ordinal, NULL::text AS settled_status, c.* FROM ({self._claim}) c UNION ALL "  # noqa: S608
+            f"SELECT s.ordinal, s.status, {nothing} FROM ({self._rows('settle_jobs', 7, after=11)}) s"
+        )
 
-    def _rows(self, function: str, arguments: int) -> str:
-        places = ", ".join(f"${n}" for n in range(1, arguments + 1))
+    def _rows(self, function: str, arguments: int, after: int = 0) -> str:
+        places = ", ".join(f"${n}" for n in range(after + 1, after + arguments + 1))
         # A schema's name is checked by QueueConfig, a function's is written in this file.
         return f'SELECT * FROM "{self._schema}".{function}({places})'  # noqa: S608
 
@@ -65,55 +99,20 @@ class Calls:
     async def stop_waiting_for_jobs(self, connection: asyncpg.Connection, queue: str) -> None:
         await connection.fetch(self._rows("stop_waiting_for_jobs", 1), queue)
 
-    async def claim(
-        self,
-        connection: asyncpg.Connection,
-        *,
-        queue: str,
-        limit: int,
-        robot: str,
-        incarnation: UUID,
-        request: int,
-        offers: str,
-        visibility_timeout: float,
-        start: bool,
-        look_back: bool,
-        floors: Floors,
+    async def claim(self, connection: asyncpg.Connection, claim: ClaimArguments) -> Rows:
+        return await self._fetch(connection, self._claim, *claim)
+
+    async def settle(self, connection: asyncpg.Connection, settle: SettleArguments) -> Rows:
+        return await self._fetch(connection, self._settle, *settle)
+
+    async def settle_and_claim(
+        self, connection: asyncpg.Connection, settle: SettleArguments, claim: ClaimArguments
     ) -> Rows:
-        return await self._fetch(
-            connection,
-            self._claim,
-            queue,
-            limit,
-            robot,
-            incarnation,
-            request,
-            offers,
-            visibility_timeout,
-            start,
-            look_back,
-            floors.routes,
-            floors.places,
-        )
+        """Do both in one transaction; rows of settlements have a `settled_ordinal` and a `settled_status`."""
+        return await self._fetch(connection, self._settle_and_claim, *claim, *settle)
 
     async def start(self, connection: asyncpg.Connection, ids: Sequence[UUID], tokens: Sequence[UUID]) -> Rows:
         return await self._fetch(connection, self._rows("start_jobs", 2), ids, tokens)
-
-    async def settle(
-        self,
-        connection: asyncpg.Connection,
-        ids: Sequence[UUID],
-        tokens: Sequence[UUID],
-        outcomes: Sequence[str],
-        results: Sequence[str | None] | None,
-        errors: Sequence[str | None] | None,
-        retry_ins: Sequence[float | None] | None,
-        *,
-        enable_dlq: bool,
-    ) -> Rows:
-        return await self._fetch(
-            connection, self._settle, ids, tokens, outcomes, results, errors, retry_ins, enable_dlq
-        )
 
     async def heartbeat(
         self,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from casare_rpa.infrastructure.queue.calls import ClaimArguments
 from casare_rpa.infrastructure.queue.floors import SWEEP_EVERY, SWEEP_SHARE, Floors
 from casare_rpa.infrastructure.queue.rows import claimed_job
+from casare_rpa.infrastructure.queue.settler import settle_arguments, statuses_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.config import QueueConfig
     from casare_rpa.infrastructure.queue.leases import Leases
     from casare_rpa.infrastructure.queue.lifeline import Lifeline
-    from casare_rpa.infrastructure.queue.models import JobModel
+    from casare_rpa.infrastructure.queue.models import JobModel, JobStatus
+    from casare_rpa.infrastructure.queue.settlement import Settlement
 
 LOOK_BACK_EVERY = 0.25
 """Seconds between looks at due and returned jobs while there is enough other work."""
@@ -30,14 +33,23 @@ LOOK_BACK_EVERY = 0.25
 
 @dataclass(frozen=True)
 class Claimed:
-    """What a claim brought: jobs in the order to start them, and seconds until the next deferred job is due, if known."""
+    """What a claim brought.
+
+    Attributes:
+        jobs: in the order to start them.
+        next_due: seconds until the next deferred job is due, if known.
+        statuses: of the jobs that were settled with it.
+
+    """
 
     jobs: list[JobModel]
     next_due: float | None = None
+    statuses: list[JobStatus | None] = field(default_factory=list)
 
     def with_more(self, more: Claimed) -> Claimed:
         """Return this and what a further look brought."""
-        return Claimed(self.jobs + more.jobs, more.next_due if more.next_due is not None else self.next_due)
+        next_due = self.next_due if more.next_due is None else more.next_due
+        return replace(self, jobs=self.jobs + more.jobs, next_due=next_due)
 
 
 class Claimer:
@@ -67,8 +79,10 @@ class Claimer:
         self._looked_back = self._swept = float("-inf")
         self._sweep_took = 0.0
 
-    async def claim(self, limit: int, *, start: bool) -> Claimed:
-        """Claim up to `limit` jobs. What comes back short has looked everywhere a job could be.
+    async def claim(self, limit: int, *, start: bool, settling: list[Settlement] | None = None) -> Claimed:
+        """Claim up to `limit` jobs, and settle what has ended in the same transaction.
+
+        What comes back short has looked everywhere a job could be.
 
         Raises:
             whatever asyncpg raises: nothing is held then; what the database gave out all the same goes back by itself.
@@ -76,7 +90,7 @@ class Claimer:
         """
         async with self._one_at_a_time:
             looks_back = time.monotonic() - self._looked_back >= LOOK_BACK_EVERY
-            claimed = await self._claim(limit, start=start, look_back=looks_back)
+            claimed = await self._claim(limit, start=start, look_back=looks_back, settling=settling)
             try:
                 if len(claimed.jobs) < limit and not looks_back:
                     claimed = claimed.with_more(
@@ -85,7 +99,7 @@ class Claimer:
                 if len(claimed.jobs) < limit and self._sweep_is_due():
                     claimed = claimed.with_more(await self._sweep(limit - len(claimed.jobs), start=start))
             except Exception:
-                if not claimed.jobs:
+                if not claimed.jobs and not claimed.statuses:
                     raise
             except asyncio.CancelledError:
                 self._forget(claimed.jobs)
@@ -109,30 +123,48 @@ class Claimer:
         self._sweep_took = self._swept - began
         return claimed
 
-    async def _claim(self, limit: int, *, start: bool, look_back: bool, floors: Floors | None = None) -> Claimed:
+    async def _claim(
+        self,
+        limit: int,
+        *,
+        start: bool,
+        look_back: bool,
+        floors: Floors | None = None,
+        settling: list[Settlement] | None = None,
+    ) -> Claimed:
         request = self._leases.begin_request()
+        floors = floors or self._floors
+        arguments = ClaimArguments(
+            queue=self._config.queue_name,
+            limit=limit,
+            robot=self._robot_id,
+            incarnation=self._incarnation,
+            request=request,
+            offers=self._offers,
+            visibility_timeout=self._config.visibility_timeout,
+            start=start,
+            look_back=look_back,
+            floor_routes=floors.routes,
+            floors=floors.places,
+        )
         try:
             async with self._pool.acquire() as connection:
-                rows = await self._calls.claim(
-                    connection,
-                    queue=self._config.queue_name,
-                    limit=limit,
-                    robot=self._robot_id,
-                    incarnation=self._incarnation,
-                    request=request,
-                    offers=self._offers,
-                    visibility_timeout=self._config.visibility_timeout,
-                    start=start,
-                    look_back=look_back,
-                    floors=floors or self._floors,
-                )
+                if settling:
+                    settle = settle_arguments(settling, self._config)
+                    rows = await self._calls.settle_and_claim(connection, settle, arguments)
+                else:
+                    rows = await self._calls.claim(connection, arguments)
         except BaseException:
             self._leases.abandon_request(request)
             self._lifeline.beat_now()
             raise
         if look_back:
             self._looked_back = time.monotonic()
-        return self._take(request, rows, limit)
+        if not settling:
+            return self._take(request, rows, limit)
+        settled = [(row["settled_ordinal"], row["settled_status"]) for row in rows if row["settled_ordinal"]]
+        claimed = self._take(request, [row for row in rows if not row["settled_ordinal"]], limit)
+        return replace(claimed, statuses=statuses_of(settling, settled))
 
     def _take(self, request: int, rows: list[asyncpg.Record], limit: int) -> Claimed:
         next_due = None

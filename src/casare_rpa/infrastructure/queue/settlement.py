@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
 Outcome = Literal["completed", "failed", "business", "released"]
 
 
-@dataclass(frozen=True)
-class Settlement:
+class Settlement(NamedTuple):
     """The end of one attempt: its lease, its outcome, and what goes with it (the result is JSON text)."""
 
     job_id: UUID

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from casare_rpa.foundation.errors import CasareError, DatabaseUnavailable
+from casare_rpa.infrastructure.queue.calls import SettleArguments
 from casare_rpa.infrastructure.queue.models import JobStatus
 from casare_rpa.infrastructure.queue.patience import with_patience
 from casare_rpa.infrastructure.queue.settlement import Settlement
@@ -77,26 +78,33 @@ class Settler:
 
     async def _send(self, settlements: list[Settlement]) -> list[JobStatus | None]:
         rows = await with_patience(lambda _: self._call(settlements), self._config.outage_patience)
-        statuses: list[JobStatus | None] = [JobStatus.COMPLETED] * len(settlements)
-        for row in rows:
-            statuses[row["ordinal"] - 1] = row["status"] and JobStatus(row["status"])
-        return statuses
+        return statuses_of(settlements, [(row["ordinal"], row["status"]) for row in rows])
 
     async def _call(self, settlements: list[Settlement]) -> list[asyncpg.Record]:
-        results = [s.result for s in settlements]
-        errors = [s.error for s in settlements]
-        retry_ins = [s.retry_in for s in settlements]
         async with self._pool.acquire() as connection:
-            return await self._calls.settle(
-                connection,
-                [s.job_id for s in settlements],
-                [s.token for s in settlements],
-                [s.outcome for s in settlements],
-                results if any(results) else None,
-                errors if any(errors) else None,
-                retry_ins if any(r is not None for r in retry_ins) else None,
-                enable_dlq=self._config.enable_dlq,
-            )
+            return await self._calls.settle(connection, settle_arguments(settlements, self._config))
+
+
+def statuses_of(settlements: list[Settlement], others: list[tuple[int, str | None]]) -> list[JobStatus | None]:
+    """Return the status of each settlement; `others` are those that did not complete, by their number from 1."""
+    statuses: list[JobStatus | None] = [JobStatus.COMPLETED] * len(settlements)
+    for ordinal, status in others:
+        statuses[ordinal - 1] = None if status is None else JobStatus(status)
+    return statuses
+
+
+def settle_arguments(settlements: list[Settlement], config: QueueConfig) -> SettleArguments:
+    """Return what `settle_jobs` takes for these settlements; columns that are empty are left out."""
+    ids, tokens, outcomes, results, errors, retry_ins = zip(*settlements, strict=True)
+    return SettleArguments(
+        ids,
+        tokens,
+        outcomes,
+        results if any(results) else None,
+        errors if any(errors) else None,
+        retry_ins if any(seconds is not None for seconds in retry_ins) else None,
+        config.enable_dlq,
+    )
 
 
 def _answer(answer: asyncio.Future[JobStatus | None], fate: Fate) -> None:

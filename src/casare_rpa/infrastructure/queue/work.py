@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.backoff import Backoff
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from uuid import UUID
 
-    from casare_rpa.infrastructure.queue.claiming import Claimer
+    from casare_rpa.infrastructure.queue.claiming import Claimed, Claimer
     from casare_rpa.infrastructure.queue.config import QueueConfig
     from casare_rpa.infrastructure.queue.leases import Leases
     from casare_rpa.infrastructure.queue.lifeline import Lifeline
@@ -49,7 +50,9 @@ class Work:
         self._leases = leases
         self._lifeline = lifeline
         self._result_limit = result_limit
-        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._tasks: dict[UUID, tuple[asyncio.Task[None], JobModel]] = {}
+        self._waiting: list[Settlement] = []
+        self._claims_at_once = False
         self._lost: set[UUID] = set()
         self._wake = asyncio.Event()
         self._slot_freed = asyncio.Event()
@@ -77,31 +80,58 @@ class Work:
     async def _claim_until_stopped(self, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
         backoff = Backoff()
         idle = self._config.poll_interval
-        while not self._stopping:
-            wanted = min(self._config.max_concurrent_jobs - len(self._leases), self._config.batch_size)
-            if wanted <= 0:
-                self._is_busy(True)
-                await self._wait_for_a_slot()
-                continue
-            self._wake.clear()
-            try:
-                claimed = await self._claimer.claim(wanted, start=True)
-            except Exception as error:
-                if not is_passing(error):
-                    raise translate(error) from error
-                await self._sleep(backoff.next())
-                continue
-            backoff.reset()
-            if self._is_stopping():
-                return  # what this claim brought is released with everything else that is held
-            for job in claimed.jobs:
-                self._begin(job, handler)
-            self._is_busy(len(claimed.jobs) >= wanted)
-            if len(claimed.jobs) >= wanted:
-                await asyncio.sleep(0)
-                continue
-            idle = self._next_idle(idle, found=bool(claimed.jobs))
-            await self._sleep(idle if claimed.next_due is None else min(idle, claimed.next_due + 0.001))
+        try:
+            while not self._stopping:
+                wanted = min(self._free_slots(), self._config.batch_size)
+                if wanted <= 0:
+                    self._is_busy(True)
+                    self._settle_apart()
+                    await self._wait_for_a_slot()
+                    continue
+                settling = bool(self._waiting)
+                try:
+                    claimed = await self._settle_and_claim(wanted)
+                except Exception as error:
+                    if not is_passing(error) and not settling:  # a bad settlement is told to whoever settles
+                        raise translate(error) from error
+                    await asyncio.sleep(backoff.next())
+                    continue
+                backoff.reset()
+                if self._is_stopping():
+                    return  # what this claim brought is released with everything else that is held
+                for job in claimed.jobs:
+                    self._begin(job, handler)
+                self._is_busy(len(claimed.jobs) >= wanted)
+                if len(claimed.jobs) >= wanted:
+                    await asyncio.sleep(0)
+                    continue
+                idle = self._next_idle(idle, found=bool(claimed.jobs))
+                await self._wait_for_work(idle, claimed.next_due)
+        finally:
+            self._settle_apart()
+
+    def _free_slots(self) -> int:
+        """Slots that are free, or will be with the next claim, which settles what waits for it."""
+        return self._config.max_concurrent_jobs - len(self._leases) + len(self._waiting)
+
+    async def _settle_and_claim(self, wanted: int) -> Claimed:
+        self._wake.clear()
+        settling = list(self._waiting)
+        try:
+            claimed = await self._claimer.claim(wanted, start=True, settling=settling)
+        except BaseException:
+            self._settle_apart()
+            raise
+        del self._waiting[: len(settling)]
+        for settlement, status in zip(settling, claimed.statuses, strict=True):
+            self._settled(settlement, status)
+        return claimed
+
+    def _settle_apart(self) -> None:
+        """Settle without a claim what waited for one, also when it may have been settled with the claim that just failed."""
+        waiting, self._waiting = self._waiting, []
+        for settlement in waiting:
+            self._settler.submit(settlement, self._settled)
 
     def _is_busy(self, busy: bool) -> None:
         """Hear of new jobs as soon as there is nothing to do, and no more once there has been enough for a while."""
@@ -146,23 +176,22 @@ class Work:
 
     async def cancel_all(self) -> None:
         """Cancel every handler; their jobs are released."""
-        for task in self._tasks.values():
-            task.cancel()
+        for task, job in list(self._tasks.values()):
+            self._cancel(task, job)
         await self.ended(grace=5.0)
 
     def cancel(self, job_ids: list[UUID], *, lost: bool) -> None:
         """Cancel the handlers of these jobs: their leases are lost, or somebody asked to cancel them."""
         for job_id in job_ids:
-            task = self._tasks.get(job_id)
-            if task is not None:
+            if job_id in self._tasks:
                 if lost:
                     self._lost.add(job_id)
-                task.cancel()
+                self._cancel(*self._tasks[job_id])
 
     def _begin(self, job: JobModel, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
         assert job.id is not None  # noqa: S101 - claimed jobs have one
         task = asyncio.create_task(self._work(job, handler))
-        self._tasks[job.id] = task
+        self._tasks[job.id] = (task, job)
         self._all_ended.clear()
 
     async def _work(self, job: JobModel, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
@@ -171,15 +200,26 @@ class Work:
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             asked = task is not None and task.cancelling() > 0
-            settlement = (
-                released(job) if asked else failed(job, error)
-            )  # one that nobody asked for is the handler's own
+            # A cancellation that nobody asked for is the handler's own doing, and its failure.
+            settlement = released(job) if asked else failed(job, error)
         self._settle(settlement)
 
+    def _cancel(self, task: asyncio.Task[None], job: JobModel) -> None:
+        task.cancel()
+        task.add_done_callback(partial(self._cancelled, job))
+
+    def _cancelled(self, job: JobModel, task: asyncio.Task[None]) -> None:
+        if task.cancelled():  # before its first step, which would have caught it
+            self._settle(released(job))
+
     def _settle(self, settlement: Settlement) -> None:
-        """Begin to settle; the slot is free when the database has answered."""
+        """Begin to settle: with the next claim when that is made at once, else apart. The slot is free afterwards."""
         if settlement.job_id in self._lost:
             self._end(settlement)
+        elif self._claims_at_once:
+            self._waiting.append(settlement)
+            self._slot_freed.set()
+            self._wake.set()
         else:
             self._settler.submit(settlement, self._settled)
 
@@ -199,12 +239,19 @@ class Work:
 
     async def _wait_for_a_slot(self) -> None:
         self._slot_freed.clear()
-        if len(self._leases) >= self._config.max_concurrent_jobs and not self._stopping:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):  # a lease may also end by hand, unseen from here
-                    await self._slot_freed.wait()
+        await self._wait(self._slot_freed, 1.0)  # a lease may also end by hand, unseen from here
 
-    async def _sleep(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
+    async def _wait_for_work(self, idle: float, next_due: float | None) -> None:
+        await self._wait(self._wake, idle if next_due is None else min(idle, next_due + 0.001))
+
+    async def _wait(self, event: asyncio.Event, seconds: float) -> None:
+        """Wait for an event; until then the loop can claim at once."""
+        if self._stopping:
+            return
+        self._claims_at_once = True
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await event.wait()
+        finally:
+            self._claims_at_once = False
