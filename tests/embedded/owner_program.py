@@ -5,6 +5,7 @@ Usage: owner_program.py ARGUMENTS, the arguments of EmbeddedPostgres as JSON.
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -22,6 +23,7 @@ def main() -> None:
         return
     try:
         with EmbeddedPostgres(**arguments) as server:
+            signal.signal(signal.SIGINT, say_interrupted)
             child = fork_child(fork) if fork else None
             say(
                 url=server.url, data_dir=str(server.data_dir), bin_dir=str(server.bin_dir), uid=os.getuid(), child=child
@@ -33,12 +35,12 @@ def main() -> None:
 
 
 def follow_orders() -> None:
-    while True:
-        try:
-            if sys.stdin.readline().strip() in {"stop", ""}:
-                return
-        except KeyboardInterrupt:
-            say(interrupted=True)
+    while sys.stdin.readline().strip() not in {"stop", ""}:
+        pass
+
+
+def say_interrupted(*_: object) -> None:
+    os.write(1, b'{"interrupted": true}\n')  # print may be at work just now
 
 
 def fork_child(then: str) -> int:
