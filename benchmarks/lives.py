@@ -92,7 +92,8 @@ async def pgqueuer(url: str, scenario: Scenario, seconds: float) -> float:
             for worker in workers
         ]
         size = scenario.enqueue
-        names, payloads, priorities = ["noop"] * size, [PAYLOAD_BYTES] * size, [0] * size
+        names, priorities = ["noop"] * size, [0] * size
+        payloads: list[bytes | None] = [PAYLOAD_BYTES] * size
         rate = await saturate(lambda: queries.enqueue(names, payloads, priorities), ended, scenario, seconds)
         for worker in workers:
             worker.shutdown.set()

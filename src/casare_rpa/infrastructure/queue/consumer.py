@@ -16,7 +16,7 @@ from casare_rpa.infrastructure.queue.lifeline import Lifeline
 from casare_rpa.infrastructure.queue.models import MAX_BATCH, JobModel, JobStatus
 from casare_rpa.infrastructure.queue.patience import with_patience
 from casare_rpa.infrastructure.queue.pool import SchemaLimits, check_schema, open_pool
-from casare_rpa.infrastructure.queue.requirements import offers
+from casare_rpa.infrastructure.queue.requirements import is_word, offers
 from casare_rpa.infrastructure.queue.settler import Settler
 from casare_rpa.infrastructure.queue.work import Work
 
@@ -61,7 +61,7 @@ class PgQueuerConsumer:
         environment: str | None = None,
         pool: str | None = None,
     ) -> None:
-        if not 0 < len(robot_id) <= 200 or not robot_id.isprintable():
+        if not is_word(robot_id):
             raise ConfigError("robot_id must be a name of 1 to 200 printable characters")
         try:
             self._offers = offers(capabilities, labels, environment, pool)

@@ -45,7 +45,7 @@ def offers(
         found["labels"] = pairs
     for name, word in (("environment", environment), ("pool", pool)):
         if word is not None:
-            if not _is_word(word):
+            if not is_word(word):
                 raise ValueError(f"{name} must be a word")
             found[name] = word
     return found
@@ -55,16 +55,17 @@ def _list_of_words(value: Any) -> list[str]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise ValueError("capabilities must be a list of words")  # noqa: TRY004 - pydantic reports ValueErrors
     words = list(value)
-    if not all(map(_is_word, words)):
+    if not all(map(is_word, words)):
         raise ValueError("capabilities must be a list of words")
     return sorted(set(words))
 
 
 def _object_of_words(value: Any) -> dict[str, str]:
-    if not isinstance(value, Mapping) or not all(_is_word(part) for pair in value.items() for part in pair):
+    if not isinstance(value, Mapping) or not all(is_word(part) for pair in value.items() for part in pair):
         raise ValueError("labels must be an object of words")
     return dict(sorted(value.items()))
 
 
-def _is_word(value: object) -> bool:
+def is_word(value: object) -> bool:
+    """Return whether a value is a word: 1 to 200 printable characters."""
     return isinstance(value, str) and 0 < len(value) <= 200 and "\x00" not in value and value.isprintable()
