@@ -1,6 +1,7 @@
 -- History is kept in partitions of a week. They are attached well ahead, which takes no lock that a settlement waits for.
+-- The caller's session must not decide how bounds are written and read: "IST" is India's time or Israel's.
 CREATE OR REPLACE FUNCTION ensure_partitions(p_now timestamptz) RETURNS integer
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
     v_from timestamptz;
     v_name text;
@@ -21,7 +22,7 @@ END $$;
 -- Drops weeks past the retention. A reader that holds an old one must not make settlements wait behind the drop: it gives up after
 -- a tenth of a second and the next pass tries again. References and attempts of the dropped jobs go with them.
 CREATE OR REPLACE FUNCTION drop_old_history(p_now timestamptz) RETURNS integer
-LANGUAGE plpgsql SET lock_timeout = '100ms' AS $$
+LANGUAGE plpgsql SET lock_timeout = '100ms' SET timezone = 'UTC' AS $$
 DECLARE
     v_week    record;
     v_dropped integer := 0;
