@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from blockbuster import blockbuster_ctx
 
 from casare_rpa.embedded import EmbeddedPostgres
 from casare_rpa.infrastructure.queue import PgQueuerProducer, QueueConfig, migrate
@@ -32,6 +33,19 @@ async def execute(url: str, *statements: str) -> None:
             await connection.execute(statement)
     finally:
         await connection.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test in which our own code blocks the event loop; one whose handler must block is marked `blocks_the_loop`."""
+    if request.node.get_closest_marker("blocks_the_loop"):
+        yield
+        return
+    with blockbuster_ctx("casare_rpa.infrastructure") as detector:
+        for function in detector.functions.values():
+            function.can_block_in("asyncpg/connect_utils.py", "_parse_connect_arguments")  # looks for certificates
+            function.can_block_in("postgres/migrator.py", {"numbered_migrations", "function_files"})  # reads its SQL
+        yield
 
 
 @pytest.fixture(scope="session")
