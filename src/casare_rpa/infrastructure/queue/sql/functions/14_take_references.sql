@@ -18,11 +18,13 @@ BEGIN
         IF length(v_wanted.reference) NOT BETWEEN 1 AND 500 THEN
             RAISE EXCEPTION 'the reference of job % must have 1 to 500 characters', v_wanted.ordinal USING ERRCODE = 'CR004';
         END IF;
-        INSERT INTO job_references (tenant_id, queue_name, reference, job_id)
-        VALUES (v_wanted.tenant, v_wanted.queue, v_wanted.reference, v_wanted.id) ON CONFLICT DO NOTHING;
-        IF NOT FOUND THEN
+        LOOP -- who has it may free it between the two statements
+            INSERT INTO job_references (tenant_id, queue_name, reference, job_id)
+            VALUES (v_wanted.tenant, v_wanted.queue, v_wanted.reference, v_wanted.id) ON CONFLICT DO NOTHING;
+            EXIT WHEN FOUND;
             RETURN QUERY SELECT v_wanted.ordinal, v_wanted.reference, r.job_id FROM job_references r
                           WHERE r.tenant_id = v_wanted.tenant AND r.queue_name = v_wanted.queue AND r.reference = v_wanted.reference;
-        END IF;
+            EXIT WHEN FOUND;
+        END LOOP;
     END LOOP;
 END $$;
