@@ -3,7 +3,8 @@
 -- What jobs of a batch have in common is said once, in a template: {"workflow", "queue_name", "priority", "tenant_id", "tags",
 -- "metadata", "requirements", "max_retries", "retry_delay", "visibility_timeout", "time_limit", "on_crash", "enable_dlq"}.
 -- p_template[i] is the number, from 1, of the template of job i. Returns a row for each job that was not put in because its
--- reference is taken (p_each) or because it is there already (p_resent); without p_each a taken reference raises.
+-- reference is taken (p_each); without p_each a taken reference raises. p_resent leaves out what is there already; a first sending
+-- that is under way at this moment makes it fail with serialization_failure or unique_violation: send it once more.
 CREATE OR REPLACE FUNCTION enqueue_jobs(
     p_templates jsonb, p_template integer[], p_ids uuid[], p_payloads jsonb[], p_references text[] DEFAULT NULL,
     p_run_ats timestamptz[] DEFAULT NULL, p_each boolean DEFAULT false, p_resent boolean DEFAULT false, p_notify boolean DEFAULT false)
@@ -28,7 +29,9 @@ BEGIN
     END IF;
     IF p_references IS NOT NULL THEN
         FOR v_taken IN SELECT * FROM take_references(v_templates, p_template, p_ids, p_references, v_left_out) LOOP
-            IF NOT p_each THEN
+            IF p_resent AND v_taken.job_id = p_ids[v_taken.ordinal] THEN
+                RAISE EXCEPTION 'the first sending of this batch has just arrived: send it once more' USING ERRCODE = '40001';
+            ELSIF NOT p_each THEN
                 RAISE EXCEPTION 'the reference "%" is taken by job %', v_taken.reference, v_taken.job_id
                     USING ERRCODE = 'CR003', DETAIL = jsonb_build_object('reference', v_taken.reference, 'job_id', v_taken.job_id, 'ordinal', v_taken.ordinal)::text;
             END IF;
