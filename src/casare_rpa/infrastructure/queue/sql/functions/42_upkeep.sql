@@ -42,6 +42,10 @@ DECLARE
     v_route  record;
 BEGIN
     UPDATE upkeep_state SET passed_at = p_now;
+    -- After weeks without a pass there is no partition for today, and what a claim hands out next could not be settled.
+    IF p_state.partitioned_at IS NULL OR p_state.partitioned_at < p_now - interval '7 days' THEN
+        PERFORM ensure_partitions(p_now);
+    END IF;
     IF p_now - p_state.passed_at > interval '8 seconds' OR pg_postmaster_start_time() > p_state.passed_at THEN
         UPDATE jobs j SET lease_expires_at = j.lease_expires_at + (p_now - p_state.passed_at)
          WHERE j.id IN (SELECT h.id FROM jobs h WHERE h.status IN ('CLAIMED', 'RUNNING') ORDER BY h.id FOR UPDATE SKIP LOCKED);
