@@ -1,0 +1,113 @@
+"""An attempt may run so long and no longer, whatever its handler does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from casare_rpa.infrastructure.queue import JobModel, JobStatus, PgQueuerConsumer, PgQueuerProducer, QueueConfig
+from tests.infrastructure.helpers import claim, pass_time
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from tests.clock import FrozenClock
+
+
+async def test_past_the_limit_the_handler_is_cancelled_and_the_attempt_fails_as_an_application_error(
+    config: QueueConfig, producer: PgQueuerProducer
+) -> None:
+    job_id = await producer.enqueue_job(JobModel(workflow="w", time_limit=0.05, retry_delay=0, max_retries=2))
+    cancelled: list[int] = []
+
+    async def handler(job: JobModel) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(job.attempt)
+            raise
+
+    async with PgQueuerConsumer(config, robot_id="r") as consumer:
+        running = asyncio.create_task(consumer.run(handler))
+        await eventually(lambda: _is(producer, job_id, JobStatus.FAILED))
+        await consumer.stop()
+        await running
+    dead = await producer.get_job(job_id)
+    assert cancelled == [1, 2]
+    assert (dead.dead_letter_reason, dead.error) == (
+        "exhausted",
+        "the attempt ran longer than its time limit of 0.05 s",
+    )
+    assert [attempt.outcome for attempt in await producer.get_attempts(job_id)] == ["failed", "failed"]
+
+
+async def test_a_bare_handler_has_no_limit(config: QueueConfig, producer: PgQueuerProducer, clock: FrozenClock) -> None:
+    job_id = await producer.enqueue_job(JobModel(workflow="w"))
+    async with PgQueuerConsumer(config, robot_id="r") as consumer:
+        job = await claim(consumer)
+        assert job.time_limit is None
+        await consumer.start_job(job)
+        for _ in range(20):
+            await _heartbeat(consumer)
+            await pass_time(clock, 29)
+        assert await producer.get_job_status(job_id) is JobStatus.RUNNING
+
+
+async def test_heartbeats_do_not_keep_an_attempt_alive_beyond_its_limit_and_one_lease(
+    config: QueueConfig, producer: PgQueuerProducer, clock: FrozenClock
+) -> None:
+    job_id = await producer.enqueue_job(JobModel(workflow="w", time_limit=100, visibility_timeout=30))
+    async with PgQueuerConsumer(config, robot_id="r") as consumer:
+        await consumer.start_job(await claim(consumer))
+        for _ in range(6):
+            await _heartbeat(consumer)
+            await pass_time(clock, 20)
+            assert await producer.get_job_status(job_id) is JobStatus.RUNNING
+        await _heartbeat(consumer)
+        await pass_time(clock, 9.9)
+        assert await producer.get_job_status(job_id) is JobStatus.RUNNING
+        await _heartbeat(consumer)
+        await pass_time(clock, 0.2)
+        job = await producer.get_job(job_id)
+        assert (job.status, job.crashes) == (JobStatus.PENDING, 1)
+
+
+async def test_a_hung_handler_that_cannot_be_cancelled_loses_its_job_to_another_robot(
+    config: QueueConfig, producer: PgQueuerProducer
+) -> None:
+    job_id = await producer.enqueue_job(JobModel(workflow="w", time_limit=0.1, visibility_timeout=0.3))
+    let_go = asyncio.Event()
+
+    async def hangs(_: JobModel) -> str:
+        while not let_go.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await let_go.wait()
+        return "too late"
+
+    async def works(_: JobModel) -> str:
+        return "in time"
+
+    async with PgQueuerConsumer(config, robot_id="hung") as hung:
+        hanging = asyncio.create_task(hung.run(hangs))
+        await eventually(lambda: _is(producer, job_id, JobStatus.RUNNING))
+        async with PgQueuerConsumer(config, robot_id="next") as consumer:
+            working = asyncio.create_task(consumer.run(works))
+            await eventually(lambda: _is(producer, job_id, JobStatus.COMPLETED))
+            let_go.set()
+            await consumer.stop()
+            await working
+        await hung.stop()
+        await hanging
+    job = await producer.get_job(job_id)
+    assert (job.result, job.claimed_by, job.attempt) == ("in time", "next", 2)
+    assert [attempt.outcome for attempt in await producer.get_attempts(job_id)] == ["expired", "completed"]
+
+
+async def _heartbeat(consumer: PgQueuerConsumer) -> None:
+    beats = consumer._lifeline.beats
+    consumer._lifeline.beat_now()
+    await eventually(lambda: consumer._lifeline.beats > beats)
+
+
+async def _is(producer: PgQueuerProducer, job_id: object, status: JobStatus) -> bool:
+    return await producer.get_job_status(str(job_id)) is status
