@@ -55,6 +55,8 @@ class Calls:
     def __init__(self, schema: str) -> None:
         self._schema = schema
         self._enqueue = self._rows("enqueue_jobs", 9)
+        # A caller's own connection may have codecs of its own for jsonb: it is given text.
+        self._enqueue_as_text = self._enqueue.replace("$1", "$1::text::jsonb").replace("$4", "$4::text[]::jsonb[]")
         self._claim = self._rows("claim_jobs", 11)
         self._settle = self._rows("settle_jobs", 7)
         self._heartbeat = self._rows("heartbeat", 7)
@@ -73,11 +75,18 @@ class Calls:
         return await connection.fetchrow(self._rows("schema_info", 0))
 
     async def enqueue(
-        self, connection: asyncpg.Connection, batch: Batch, *, each: bool, resent: bool, notify: bool
+        self,
+        connection: asyncpg.Connection,
+        batch: Batch,
+        *,
+        each: bool,
+        resent: bool = False,
+        of_the_caller: bool = False,
     ) -> Rows:
+        """Enqueue; on a connection `of_the_caller`, robots are told by the function itself, at the caller's commit."""
         return await self._fetch(
             connection,
-            self._enqueue,
+            self._enqueue_as_text if of_the_caller else self._enqueue,
             batch.templates,
             batch.template,
             batch.ids,
@@ -86,7 +95,7 @@ class Calls:
             batch.run_ats,
             each,
             resent,
-            notify,
+            of_the_caller,
         )
 
     async def announce(self, connection: asyncpg.Connection, jobs_by_queue: dict[str, int]) -> int:

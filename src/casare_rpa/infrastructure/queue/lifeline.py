@@ -116,6 +116,7 @@ class Lifeline:
                 await self._listen(connection)
                 backoff.reset()
                 await self._serve(connection)
+                await self._pause(backoff.next())
             except Exception:  # noqa: BLE001 - whatever ended the connection, the answer is a new one
                 await self._pause(backoff.next())
             finally:
@@ -125,7 +126,8 @@ class Lifeline:
 
     async def _serve(self, connection: asyncpg.Connection) -> None:
         self._beat_due = upkeep_due = 0.0
-        while not self._stopping:
+        connection.add_termination_listener(lambda _: self._poke())
+        while not self._stopping and not connection.is_closed():
             now = time.monotonic()
             if now >= self._beat_due:
                 await self._beat(connection)

@@ -305,14 +305,14 @@ class PgQueuerProducer:
     ) -> list[asyncpg.Record]:
         if connection is not None:
             try:
-                return await self._calls.enqueue(connection, batch, each=each, resent=False, notify=True)
+                return await self._calls.enqueue(connection, batch, each=each, of_the_caller=True)
             except asyncpg.PostgresError as error:
                 raise translate(error) from error
         pool = self._open(self._pool)
 
         async def send(tries: int) -> list[asyncpg.Record]:
             async with pool.acquire() as pooled:
-                return await self._calls.enqueue(pooled, batch, each=each, resent=tries > 0, notify=False)
+                return await self._calls.enqueue(pooled, batch, each=each, resent=tries > 0)
 
         taken = await with_patience(send, self.config.outage_patience)
         self._open(self._announcer).tell(batch.jobs_by_queue)
