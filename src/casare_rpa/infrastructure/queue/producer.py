@@ -143,7 +143,9 @@ class PgQueuerProducer:
         results = refused | {number: EnqueueResult(id=job_id) for number, job_id in zip(sent, batch.ids, strict=True)}
         for row in taken:
             number = sent[row["ordinal"] - 1]
-            results[number] = EnqueueResult(error=DuplicateReference(jobs[number].reference or "", row["existing"]))
+            results[number] = EnqueueResult(
+                error=DuplicateReference(jobs[number].reference or "", _as_id(row["existing"]))
+            )
         return [results[number] for number in range(len(jobs))]
 
     async def get_queue_depth(self, queue_name: str | None = None) -> int:
