@@ -102,8 +102,8 @@ class Calls:
         queues, jobs = list(jobs_by_queue), list(jobs_by_queue.values())
         return int(await connection.fetchval(self._rows("announce_jobs", 2), queues, jobs))
 
-    async def wait_for_jobs(self, connection: asyncpg.Connection, queue: str) -> None:
-        await connection.fetch(self._rows("wait_for_jobs", 1), queue)
+    async def wait_for_jobs(self, connection: asyncpg.Connection, queue: str) -> bool:
+        return bool(await connection.fetchval(self._rows("wait_for_jobs", 1), queue))
 
     async def stop_waiting_for_jobs(self, connection: asyncpg.Connection, queue: str) -> None:
         await connection.fetch(self._rows("stop_waiting_for_jobs", 1), queue)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.config import QueueConfig
     from casare_rpa.infrastructure.queue.leases import Leases
 
-PROOF_TIMEOUT = 3.0
-"""Seconds within which a listener must hear its own notification."""
+RETRY_WAITING = 0.2
+"""Seconds until a robot asks again to hear of jobs when that was refused; it polls meanwhile."""
 
 
 class Listener(Protocol):
@@ -137,7 +137,8 @@ class Lifeline:
                 upkeep_due = now + await self._calls.upkeep(connection)
             self._interval = self._leases.heartbeat_interval()
             self._beat_due = min(self._beat_due, time.monotonic() + self._interval)
-            await self._pause(min(self._beat_due, upkeep_due) - time.monotonic())
+            pause = min(self._beat_due, upkeep_due) - time.monotonic()
+            await self._pause(pause if self._wants_jobs == self._waits else min(pause, RETRY_WAITING))
 
     async def _beat(self, connection: asyncpg.Connection) -> None:
         self._interval = self._leases.heartbeat_interval()
@@ -162,8 +163,7 @@ class Lifeline:
         if self._waits:
             self._waits = False
             await self._calls.stop_waiting_for_jobs(connection, self._config.queue_name)
-        else:
-            await self._calls.wait_for_jobs(connection, self._config.queue_name)
+        elif await self._calls.wait_for_jobs(connection, self._config.queue_name):
             self._waits = True
             self._listener.jobs_announced()  # what was committed before was announced to those who waited then
 

@@ -17,9 +17,10 @@ BEGIN
 END $$;
 
 -- A robot that waits for jobs of a queue says so by a shared lock of its listening session, and must look for jobs once more after
--- it has got it: what was committed before was not announced to it.
-CREATE OR REPLACE FUNCTION wait_for_jobs(p_queue text) RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$ SELECT pg_advisory_lock_shared(waiting_key(p_queue)) $$;
+-- it has got it: what was committed before was not announced to it. Returns whether it has: a producer holds the lock for a moment,
+-- but any session of the database could hold it for ever, and heartbeats must not wait for that.
+CREATE OR REPLACE FUNCTION wait_for_jobs(p_queue text) RETURNS boolean
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$ SELECT pg_try_advisory_lock_shared(waiting_key(p_queue)) $$;
 
 CREATE OR REPLACE FUNCTION stop_waiting_for_jobs(p_queue text) RETURNS boolean
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$ SELECT pg_advisory_unlock_shared(waiting_key(p_queue)) $$;
