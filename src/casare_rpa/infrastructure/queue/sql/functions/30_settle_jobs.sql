@@ -20,9 +20,13 @@ BEGIN
     IF p_results IS NOT NULL THEN
         PERFORM check_results(p_results);
     END IF;
+    IF cardinality(p_ids) > 1 AND 'completed' <> ANY (p_outcomes) THEN
+        -- Two steps follow that lock rows: all of them are locked here first, in the one order.
+        PERFORM FROM unnest(p_ids, p_tokens) u(id, token) JOIN jobs j ON j.id = u.id AND j.lease_token = u.token ORDER BY j.id FOR UPDATE OF j;
+    END IF;
     WITH moved AS (
         DELETE FROM jobs j
-         USING unnest(p_ids, p_tokens, p_outcomes, p_results) WITH ORDINALITY u(id, token, outcome, result, ordinal)
+         USING (SELECT * FROM unnest(p_ids, p_tokens, p_outcomes, p_results) WITH ORDINALITY o(id, token, outcome, result, ordinal) ORDER BY o.id) u
          WHERE u.outcome = 'completed' AND j.id = u.id AND j.lease_token = u.token
         RETURNING j.*, u.result, u.ordinal
     ), kept AS (
