@@ -34,8 +34,12 @@ BEGIN
       INTO lost, cancelled
       FROM unnest(p_ids, p_tokens) u(id, token) LEFT JOIN jobs j ON j.id = u.id AND j.lease_token = u.token;
 
-    INSERT INTO robots (incarnation, robot_id, queue_name, tenant_id, seen_at)
-    VALUES (p_incarnation, p_robot, p_queue, v_tenant, v_now)
-    ON CONFLICT (incarnation) DO UPDATE SET seen_at = excluded.seen_at;
+    IF EXISTS (SELECT FROM robots r WHERE r.incarnation = p_incarnation) THEN
+        UPDATE robots r SET seen_at = v_now
+         WHERE r.incarnation = (SELECT s.incarnation FROM robots s WHERE s.incarnation = p_incarnation FOR UPDATE SKIP LOCKED);
+    ELSE
+        INSERT INTO robots (incarnation, robot_id, queue_name, tenant_id, seen_at)
+        VALUES (p_incarnation, p_robot, p_queue, v_tenant, v_now) ON CONFLICT DO NOTHING;
+    END IF;
     fleet := fleet_size(p_queue, v_now);
 END $$;
