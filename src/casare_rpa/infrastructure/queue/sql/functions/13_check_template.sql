@@ -19,7 +19,7 @@ BEGIN
         WHEN jsonb_array_length(p_template -> 'tags') > 32 THEN 'tags: 32 at most'
         WHEN jsonb_typeof(p_template -> 'metadata') <> 'object' THEN 'metadata must be a JSON object'
         WHEN jsonb_typeof(p_template -> 'requirements') <> 'object' THEN 'requirements must be a JSON object'
-        WHEN p_template -> 'requirements' - ARRAY['capabilities', 'labels', 'environment', 'pool'] <> '{}'
+        WHEN (p_template -> 'requirements') - ARRAY['capabilities', 'labels', 'environment', 'pool'] <> '{}'
             THEN 'requirements may say capabilities, labels, environment and pool'
         ELSE (SELECT format('there is no field "%s"', k) FROM jsonb_object_keys(p_template) k
                WHERE k <> ALL ('{workflow,queue_name,priority,tenant_id,tags,metadata,requirements,max_retries,retry_delay,visibility_timeout,time_limit,on_crash,enable_dlq}')
