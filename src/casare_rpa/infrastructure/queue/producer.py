@@ -313,8 +313,13 @@ class PgQueuerProducer:
         pool = self._open(self._pool)
 
         async def send(tries: int) -> list[asyncpg.Record]:
-            async with pool.acquire() as pooled:
-                return await self._calls.enqueue(pooled, batch, each=each, resent=tries > 0)
+            try:
+                async with pool.acquire() as pooled:
+                    return await self._calls.enqueue(pooled, batch, each=each, resent=tries > 0)
+            except asyncpg.UniqueViolationError:
+                if tries == 0:
+                    raise
+                return await send(tries)  # an earlier sending has committed meanwhile: now it is found
 
         taken = await with_patience(send, self.config.outage_patience)
         self._open(self._announcer).tell(batch.jobs_by_queue)
