@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from casare_rpa.infrastructure.postgres.connection import COMMAND_TIMEOUT
 from casare_rpa.infrastructure.queue.calls import ClaimArguments
 from casare_rpa.infrastructure.queue.floors import SWEEP_EVERY, SWEEP_SHARE, Floors
+from casare_rpa.infrastructure.queue.pool import borrowed
 from casare_rpa.infrastructure.queue.rows import claimed_job
 from casare_rpa.infrastructure.queue.settler import settle_arguments, statuses_of
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 LOOK_BACK_EVERY = 0.25
 """Seconds between looks at due and returned jobs while there is enough other work."""
+SHORTEST_PATIENCE = 2.0
+"""Seconds that the reply to a claim is waited for, at least; else half a visibility timeout."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Claimer:
         self._offers = json.dumps(offers, ensure_ascii=False)
         self._leases = leases
         self._lifeline = lifeline
+        # A claim whose reply is overdue is given up while its leases still hold, so that they are released and not run out.
+        self._longest_call = min(COMMAND_TIMEOUT, max(SHORTEST_PATIENCE, config.visibility_timeout / 2))
         self._floors = Floors()
         self._one_at_a_time = asyncio.Lock()
         self._looked_back = self._swept = float("-inf")
@@ -148,7 +154,7 @@ class Claimer:
             floors=floors.places,
         )
         try:
-            async with self._pool.acquire() as connection:
+            async with asyncio.timeout(self._longest_call), borrowed(self._pool) as connection:
                 if settling:
                     settle = settle_arguments(settling, self._config)
                     rows = await self._calls.settle_and_claim(connection, settle, arguments)

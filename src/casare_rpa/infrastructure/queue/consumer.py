@@ -15,7 +15,7 @@ from casare_rpa.infrastructure.queue.leases import Leases
 from casare_rpa.infrastructure.queue.lifeline import Lifeline
 from casare_rpa.infrastructure.queue.models import MAX_BATCH, JobModel, JobStatus
 from casare_rpa.infrastructure.queue.patience import with_patience
-from casare_rpa.infrastructure.queue.pool import SchemaLimits, check_schema, open_pool
+from casare_rpa.infrastructure.queue.pool import SchemaLimits, borrowed, check_schema, open_pool
 from casare_rpa.infrastructure.queue.requirements import is_word, offers
 from casare_rpa.infrastructure.queue.settler import Settler
 from casare_rpa.infrastructure.queue.work import Work
@@ -150,7 +150,7 @@ class PgQueuerConsumer:
         pool = self._ready(self._pool)
 
         async def start(_: int) -> Sequence[asyncpg.Record]:
-            async with pool.acquire() as connection:
+            async with borrowed(pool) as connection:
                 return await self._calls.start(connection, [lease.job_id], [lease.token])
 
         rows = await with_patience(start, self.config.outage_patience)

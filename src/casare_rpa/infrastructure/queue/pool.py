@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,8 @@ from casare_rpa.infrastructure.postgres.faults import translate
 from casare_rpa.infrastructure.queue.schema import check_version
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from casare_rpa.infrastructure.queue.calls import Calls
     from casare_rpa.infrastructure.queue.config import QueueConfig
 
@@ -47,3 +51,18 @@ async def open_pool(config: QueueConfig, application_name: str) -> asyncpg.Pool:
     return await asyncpg.create_pool(
         **connect_arguments(config.require_url(), application_name), min_size=0, max_size=config.connection_pool_size
     )
+
+
+@asynccontextmanager
+async def borrowed(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
+    """Lend a connection of the pool.
+
+    One whose call timed out or was cancelled is dropped: its link may be dead, and asyncpg would wait on it, for ever, for the
+    server to confirm the cancellation.
+    """
+    async with pool.acquire() as connection:
+        try:
+            yield connection
+        except (TimeoutError, asyncio.CancelledError):
+            connection.terminate()
+            raise

@@ -25,7 +25,7 @@ from casare_rpa.infrastructure.queue.models import (
     QueueHealth,
 )
 from casare_rpa.infrastructure.queue.patience import with_patience
-from casare_rpa.infrastructure.queue.pool import SchemaLimits, check_schema, open_pool
+from casare_rpa.infrastructure.queue.pool import SchemaLimits, borrowed, check_schema, open_pool
 from casare_rpa.infrastructure.queue.rows import ended_attempt, found_job
 
 if TYPE_CHECKING:
@@ -314,7 +314,7 @@ class PgQueuerProducer:
 
         async def send(tries: int) -> list[asyncpg.Record]:
             try:
-                async with pool.acquire() as pooled:
+                async with borrowed(pool) as pooled:
                     return await self._calls.enqueue(pooled, batch, each=each, resent=tries > 0)
             except asyncpg.UniqueViolationError:
                 if tries == 0:
@@ -329,7 +329,7 @@ class PgQueuerProducer:
         pool = self._open(self._pool)
 
         async def attempt(_: int) -> T:
-            async with pool.acquire() as connection:
+            async with borrowed(pool) as connection:
                 return await call(connection)
 
         return await with_patience(attempt, self.config.outage_patience)

@@ -10,6 +10,7 @@ from casare_rpa.foundation.errors import CasareError, DatabaseUnavailable
 from casare_rpa.infrastructure.queue.calls import SettleArguments
 from casare_rpa.infrastructure.queue.models import JobStatus
 from casare_rpa.infrastructure.queue.patience import with_patience
+from casare_rpa.infrastructure.queue.pool import borrowed
 from casare_rpa.infrastructure.queue.settlement import Settlement
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Settler:
         return statuses_of(settlements, [(row["ordinal"], row["status"]) for row in rows])
 
     async def _call(self, settlements: list[Settlement]) -> list[asyncpg.Record]:
-        async with self._pool.acquire() as connection:
+        async with borrowed(self._pool) as connection:
             return await self._calls.settle(connection, settle_arguments(settlements, self._config))
 
 
