@@ -1,0 +1,83 @@
+"""A job goes to a robot that has what it requires, and costs the others nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from casare_rpa.infrastructure.queue import JobModel, PgQueuerConsumer, PgQueuerProducer, QueueConfig
+from tests.infrastructure.helpers import jobs, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NOTHING: dict[str, Any] = {}
+EVERYTHING: dict[str, Any] = {
+    "capabilities": ["excel", "sap", "outlook"],
+    "labels": {"site": "Wien", "floor": "3"},
+    "environment": "production",
+    "pool": "night",
+}
+
+
+@pytest.mark.parametrize(
+    ("requirements", "offer", "fits"),
+    [
+        (NOTHING, NOTHING, True),
+        (NOTHING, EVERYTHING, True),
+        ({"capabilities": ["sap"]}, NOTHING, False),
+        ({"capabilities": ["sap"]}, {"capabilities": ["excel"]}, False),
+        ({"capabilities": ["sap"]}, {"capabilities": ["sap"]}, True),
+        ({"capabilities": ["sap", "excel"]}, {"capabilities": ["sap"]}, False),
+        ({"capabilities": ["sap", "excel"]}, EVERYTHING, True),
+        ({"labels": {"site": "Wien"}}, {"labels": {"site": "Graz"}}, False),
+        ({"labels": {"site": "Wien"}}, EVERYTHING, True),
+        ({"labels": {"site": "Wien", "room": "1"}}, EVERYTHING, False),
+        ({"environment": "production"}, {"environment": "test"}, False),
+        ({"environment": "production"}, EVERYTHING, True),
+        ({"pool": "night"}, {"pool": "day"}, False),
+        ({"pool": "night"}, {"environment": "night"}, False),
+        ({"pool": "night"}, EVERYTHING, True),
+        (EVERYTHING, EVERYTHING, True),
+        (EVERYTHING, {**EVERYTHING, "pool": "day"}, False),
+    ],
+)
+async def test_a_job_is_claimed_by_a_robot_that_has_all_it_requires(
+    config: QueueConfig,
+    producer: PgQueuerProducer,
+    requirements: Mapping[str, Any],
+    offer: Mapping[str, Any],
+    fits: bool,
+) -> None:
+    await producer.enqueue_job(JobModel(workflow="w", requirements=dict(requirements)))
+    async with PgQueuerConsumer(config, robot_id="r", **offer) as consumer:
+        assert (await consumer.claim_job() is not None) is fits
+    assert await producer.get_queue_depth() == 1
+
+
+async def test_jobs_for_others_do_not_hold_up_a_robots_own(config: QueueConfig, producer: PgQueuerProducer) -> None:
+    await producer.enqueue_batch(
+        [*jobs(*range(100, 200), priority=20, requirements={"capabilities": ["sap"]}), *jobs(0, 1, 2)]
+    )
+    async with PgQueuerConsumer(config, robot_id="r") as consumer:
+        assert await numbers(consumer) == [0, 1, 2]
+
+
+async def test_each_robot_gets_what_fits_it(config: QueueConfig, producer: PgQueuerProducer) -> None:
+    await producer.enqueue_batch(
+        [
+            *jobs(0, requirements={"capabilities": ["sap"]}),
+            *jobs(1, requirements={"capabilities": ["excel"]}),
+            *jobs(2, requirements={"capabilities": ["sap", "excel"]}),
+            *jobs(3),
+        ]
+    )
+    async with (
+        PgQueuerConsumer(config, robot_id="sap", capabilities=["sap"]) as sap,
+        PgQueuerConsumer(config, robot_id="excel", capabilities=["excel"]) as excel,
+        PgQueuerConsumer(config, robot_id="both", capabilities=["sap", "excel"]) as both,
+    ):
+        assert await numbers(sap) == [0, 3]
+        assert await numbers(excel) == [1]
+        assert await numbers(both) == [2]
