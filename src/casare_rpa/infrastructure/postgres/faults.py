@@ -47,7 +47,8 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         text = str(error)
         return "closed" in text or "released" in text or "another operation" in text or "terminated" in text
-    return isinstance(error, OSError | TimeoutError | EOFError)
+    # asyncpg finds itself in the middle of another step when a connection breaks at the wrong moment.
+    return isinstance(error, OSError | TimeoutError | EOFError | asyncpg.InternalClientError)
 
 
 def translate(error: BaseException) -> BaseException:

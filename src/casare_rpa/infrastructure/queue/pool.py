@@ -58,11 +58,11 @@ async def borrowed(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
     """Lend a connection of the pool.
 
     One whose call timed out or was cancelled is dropped: its link may be dead, and asyncpg would wait on it, for ever, for the
-    server to confirm the cancellation.
+    server to confirm the cancellation. So is one that asyncpg has lost track of.
     """
     async with pool.acquire() as connection:
         try:
             yield connection
-        except (TimeoutError, asyncio.CancelledError):
+        except (TimeoutError, asyncio.CancelledError, asyncpg.InternalClientError):
             connection.terminate()
             raise
