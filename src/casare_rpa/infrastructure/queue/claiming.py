@@ -82,6 +82,8 @@ class Claimer:
         self._longest_call = min(COMMAND_TIMEOUT, max(SHORTEST_PATIENCE, config.visibility_timeout / 2))
         self._floors = Floors()
         self._one_at_a_time = asyncio.Lock()
+        self.slots = asyncio.Lock()
+        """Held from the moment that free slots are counted until they are taken."""
         self._looked_back = self._swept = float("-inf")
         self._sweep_took = 0.0
 

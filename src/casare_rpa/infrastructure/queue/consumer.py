@@ -120,9 +120,15 @@ class PgQueuerConsumer:
             DatabaseUnavailable: the database did not come back within `outage_patience`.
 
         """
-        if len(self._leases) >= self.config.max_concurrent_jobs:
-            return None
-        jobs = await self.claim_jobs(1)
+        claimer = self._ready(self._claimer)
+
+        async def claim(_: int) -> list[JobModel]:
+            async with claimer.slots:
+                if len(self._leases) >= self.config.max_concurrent_jobs:
+                    return []
+                return (await claimer.claim(1, start=False)).jobs
+
+        jobs = await with_patience(claim, self.config.outage_patience)
         return jobs[0] if jobs else None
 
     async def claim_jobs(self, limit: int) -> list[JobModel]:

@@ -82,19 +82,20 @@ class Work:
         idle = self._config.poll_interval
         try:
             while not self._stopping:
-                wanted = min(self._free_slots(), self._config.batch_size)
-                if wanted <= 0:
-                    self._is_busy(True)
-                    self._settle_apart()
-                    await self._wait_for_a_slot()
-                    continue
                 settling = bool(self._waiting)
                 try:
-                    claimed = await self._settle_and_claim(wanted)
+                    async with self._claimer.slots:
+                        wanted = min(self._free_slots(), self._config.batch_size)
+                        claimed = await self._settle_and_claim(wanted) if wanted > 0 else None
                 except Exception as error:
                     if not is_passing(error) and not settling:  # a bad settlement is told to whoever settles
                         raise translate(error) from error
                     await asyncio.sleep(backoff.next())
+                    continue
+                if claimed is None:
+                    self._is_busy(True)
+                    self._settle_apart()
+                    await self._wait_for_a_slot()
                     continue
                 backoff.reset()
                 if self._is_stopping():
