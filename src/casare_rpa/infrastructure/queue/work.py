@@ -10,9 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.backoff import Backoff
-from casare_rpa.foundation.errors import DatabaseUnavailable
+from casare_rpa.foundation.errors import DatabaseUnavailable, InvalidJob
 from casare_rpa.infrastructure.postgres.faults import is_passing, translate
 from casare_rpa.infrastructure.queue.execution import execute, failed, released
+from casare_rpa.infrastructure.queue.settlement import Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.leases import Leases
     from casare_rpa.infrastructure.queue.lifeline import Lifeline
     from casare_rpa.infrastructure.queue.models import JobModel
-    from casare_rpa.infrastructure.queue.settlement import Settlement
     from casare_rpa.infrastructure.queue.settler import Fate, Settler
 
 LONGEST_IDLE = 5.0
@@ -227,6 +227,9 @@ class Work:
     def _settled(self, settlement: Settlement, fate: Fate) -> None:
         if isinstance(fate, DatabaseUnavailable) and not self._stopping:
             self._settle(settlement)  # however long the database is away: the lease may still hold when it comes back
+        elif isinstance(fate, InvalidJob) and settlement.outcome == "completed":
+            # Only the database could see that the result is too large; another run would bring it again.
+            self._settle(Settlement(settlement.job_id, settlement.token, "business", error=str(fate)))
         else:
             self._end(settlement)
 
