@@ -209,7 +209,7 @@ class PgQueuerConsumer:
 
     def cancel_requested(self, job: JobModel) -> bool:
         """Whether somebody asked to cancel this job, as of the last heartbeat: stop and release it."""
-        return job.id in self._cancel_requested
+        return job.lease_token in self._cancel_requested
 
     async def run(self, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
         """Claim jobs straight into RUNNING, await ``handler(job)`` for each, settle with what it returns; until `stop`.
@@ -254,8 +254,8 @@ class PgQueuerConsumer:
 
         def take(work: Work) -> None:
             self._cancel_requested.update(cancelled)
-            work.cancel(list(cancelled), lost=False)
-            work.cancel(list(lost), lost=True)
+            work.cancel(cancelled, lost=False)
+            work.cancel(lost, lost=True)
 
         self._in_loop(take)
 
@@ -268,7 +268,7 @@ class PgQueuerConsumer:
     async def _settle(self, job: JobModel, settlement: Settlement) -> JobStatus:
         status = await self._ready(self._settler).settle(settlement)
         self._leases.drop(settlement.job_id, settlement.token)
-        self._cancel_requested.discard(settlement.job_id)
+        self._cancel_requested.discard(settlement.token)
         if status is None:
             raise LeaseLost(settlement.job_id)
         job.status = status

@@ -36,7 +36,7 @@ class Listener(Protocol):
 
     def jobs_announced(self) -> None: ...
 
-    def verdict(self, lost: Sequence[UUID], cancelled: Sequence[UUID]) -> None: ...
+    def verdict(self, lost: Sequence[UUID], cancelled: Sequence[UUID]) -> None: ...  # lease tokens
 
 
 class Lifeline:
@@ -157,7 +157,8 @@ class Lifeline:
         self._fleet = row["fleet"]
         self.beats += 1
         if row["lost"] or row["cancelled"]:
-            self._listener.verdict(row["lost"], row["cancelled"])
+            tokens = holding.tokens
+            self._listener.verdict([tokens[lost] for lost in row["lost"]], [tokens[job] for job in row["cancelled"]])
 
     async def _wait_or_not(self, connection: asyncpg.Connection) -> None:
         if self._waits:

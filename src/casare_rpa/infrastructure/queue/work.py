@@ -16,7 +16,7 @@ from casare_rpa.infrastructure.queue.execution import execute, failed, released
 from casare_rpa.infrastructure.queue.settlement import Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
     from uuid import UUID
 
     from casare_rpa.infrastructure.queue.claiming import Claimed, Claimer
@@ -50,10 +50,13 @@ class Work:
         self._leases = leases
         self._lifeline = lifeline
         self._result_limit = result_limit
-        self._tasks: dict[UUID, tuple[asyncio.Task[None], JobModel]] = {}
+        self._tasks: dict[UUID | None, tuple[asyncio.Task[None], JobModel]] = {}
+        """What runs, by lease token: a robot that has lost a job may claim it again before its first handler has ended."""
+        self._newest: dict[UUID | None, UUID | None] = {}
+        """The newest token of each job that runs."""
         self._waiting: list[Settlement] = []
         self._claims_at_once = False
-        self._lost: set[UUID] = set()
+        self._lost: set[UUID | None] = set()
         self._wake = asyncio.Event()
         self._slot_freed = asyncio.Event()
         self._all_ended = asyncio.Event()
@@ -181,18 +184,20 @@ class Work:
             self._cancel(task, job)
         await self.ended(grace=5.0)
 
-    def cancel(self, job_ids: list[UUID], *, lost: bool) -> None:
-        """Cancel the handlers of these jobs: their leases are lost, or somebody asked to cancel them."""
-        for job_id in job_ids:
-            if job_id in self._tasks:
+    def cancel(self, tokens: Iterable[UUID | None], *, lost: bool) -> None:
+        """Cancel the handlers of these attempts: their leases are lost, or somebody asked to cancel their jobs."""
+        for token in tokens:
+            if token in self._tasks:
                 if lost:
-                    self._lost.add(job_id)
-                self._cancel(*self._tasks[job_id])
+                    self._lost.add(token)
+                self._cancel(*self._tasks[token])
 
     def _begin(self, job: JobModel, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
-        assert job.id is not None  # noqa: S101 - claimed jobs have one
+        if job.id in self._newest:
+            self.cancel([self._newest[job.id]], lost=True)
         task = asyncio.create_task(self._work(job, handler))
-        self._tasks[job.id] = (task, job)
+        self._tasks[job.lease_token] = (task, job)
+        self._newest[job.id] = job.lease_token
         self._all_ended.clear()
 
     async def _work(self, job: JobModel, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
@@ -215,7 +220,7 @@ class Work:
 
     def _settle(self, settlement: Settlement) -> None:
         """Begin to settle: with the next claim when that is made at once, else apart. The slot is free afterwards."""
-        if settlement.job_id in self._lost:
+        if settlement.token in self._lost:
             self._end(settlement)
         elif self._claims_at_once:
             self._waiting.append(settlement)
@@ -235,8 +240,10 @@ class Work:
 
     def _end(self, settlement: Settlement) -> None:
         self._leases.drop(settlement.job_id, settlement.token)
-        self._tasks.pop(settlement.job_id, None)
-        self._lost.discard(settlement.job_id)
+        self._tasks.pop(settlement.token, None)
+        self._lost.discard(settlement.token)
+        if self._newest.get(settlement.job_id) == settlement.token:
+            del self._newest[settlement.job_id]
         self._slot_freed.set()
         if not self._tasks:
             self._all_ended.set()
