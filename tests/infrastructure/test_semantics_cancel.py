@@ -170,9 +170,10 @@ async def test_a_handler_may_clean_up_when_its_job_is_cancelled(
     producer: PgQueuerProducer, consumer: PgQueuerConsumer
 ) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w"))
-    cleaned_up = asyncio.Event()
+    started, cleaned_up = asyncio.Event(), asyncio.Event()
 
     async def handler(_: JobModel) -> None:
+        started.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -180,7 +181,7 @@ async def test_a_handler_may_clean_up_when_its_job_is_cancelled(
             cleaned_up.set()
 
     running = asyncio.create_task(consumer.run(handler))
-    await eventually(lambda: _is(producer, job_id, JobStatus.RUNNING))
+    await started.wait()
     await producer.cancel_job(job_id)
     await eventually(lambda: _is(producer, job_id, JobStatus.CANCELLED))
     assert cleaned_up.is_set()

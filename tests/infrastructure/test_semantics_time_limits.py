@@ -87,7 +87,8 @@ async def test_a_hung_handler_that_cannot_be_cancelled_loses_its_job_to_another_
     async def works(_: JobModel) -> str:
         return "in time"
 
-    async with PgQueuerConsumer(config, robot_id="hung") as hung:
+    one_slot = config.model_copy(update={"max_concurrent_jobs": 1})
+    async with PgQueuerConsumer(one_slot, robot_id="hung") as hung:
         hanging = asyncio.create_task(hung.run(hangs))
         await eventually(lambda: _is(producer, job_id, JobStatus.RUNNING))
         async with PgQueuerConsumer(config, robot_id="next") as consumer:
