@@ -1,0 +1,68 @@
+"""What went wrong, as one line and an exit code."""
+
+from __future__ import annotations
+
+import typer
+
+from casare_rpa.cli.text import visible
+from casare_rpa.foundation.errors import (
+    CasareError,
+    ConfigError,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    InvalidJob,
+    NotPermitted,
+    SchemaMissing,
+    SchemaTooNew,
+    ServerTooOld,
+)
+
+FAILED = 1
+BAD_INPUT = 2
+DATABASE = 3
+NOT_PERMITTED = 4
+
+
+class CommandFailed(CasareError):
+    """The command was understood and could not do what it was asked for."""
+
+
+class BadInput(CasareError):
+    """An argument that cannot be right; the message names it."""
+
+
+_CODES: tuple[tuple[tuple[type[CasareError], ...], int], ...] = (
+    ((BadInput, ConfigError, InvalidJob), BAD_INPUT),
+    ((DatabaseUnavailable, DatabaseReadOnly, ServerTooOld, SchemaMissing, SchemaTooNew), DATABASE),
+    ((NotPermitted,), NOT_PERMITTED),
+    ((CasareError,), FAILED),
+)
+
+# Typer makes only this one of its usage errors public; whether the others are click's or its own depends on its release.
+_UsageError, _ClickException = typer.BadParameter.__mro__[1:3]
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """Return what to tell the user about an error, without control characters, and the exit code."""
+    if isinstance(error, _ClickException):
+        return _usage(error), BAD_INPUT
+    for kinds, code in _CODES:
+        if isinstance(error, kinds):
+            return _message(error), code
+    text = visible(" ".join(str(error).split())[:500])
+    kind = type(error).__name__
+    return f"unexpected {kind}{': ' if text else ''}{text} (CASARE_DEBUG=1 shows the traceback)", FAILED
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, NotPermitted):  # it may hold SQL to be copied
+        return "\n".join(visible(line) for line in str(error).splitlines())
+    return visible(" ".join(str(error).split("\n")))
+
+
+def _usage(error: Exception) -> str:
+    message = " ".join(error.format_message().split())  # type: ignore[attr-defined]  # every click exception has it
+    message = message.replace("Value error, ", "").replace(": Input should", ": it should")  # pydantic's words
+    context = getattr(error, "ctx", None)
+    hint = f" (see {context.command_path} --help)" if context is not None else ""
+    return visible(message[:1].lower() + message[1:].rstrip(".")) + hint

@@ -1,0 +1,55 @@
+"""A robot as a process: works until a signal asks it to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any
+
+from casare_rpa.cli.output import note, say
+from casare_rpa.cli.stop_signals import StopSignals
+
+if TYPE_CHECKING:
+    from casare_rpa.cli.handlers import Handler
+    from casare_rpa.infrastructure.queue import PgQueuerConsumer
+
+
+async def run_robot(consumer: PgQueuerConsumer, handler: Handler) -> None:
+    """Work until the first stop signal, then let the consumer stop; at the second, cancel what still runs.
+
+    Raises:
+        CasareError: the database refuses this robot for good.
+
+    """
+    async with consumer:
+        with StopSignals() as signals:
+            _say_ready(consumer)
+            working = asyncio.create_task(consumer.run(handler))
+            await _either(working, signals.stop)
+            if signals.stop.is_set():
+                await _stop(consumer, handler, signals)
+            await working
+
+
+async def _stop(consumer: PgQueuerConsumer, handler: Handler, signals: StopSignals) -> None:
+    grace = consumer.config.shutdown_grace
+    note(f"stopping: what runs gets {grace:g} s to end, then it is released; a second signal releases it at once")
+    stopping = asyncio.create_task(consumer.stop())
+    await _either(stopping, signals.stop_now)
+    if signals.stop_now.is_set():
+        handler.cancel_all()
+    await stopping
+
+
+async def _either(task: asyncio.Task[Any], event: asyncio.Event) -> None:
+    """Wait until the task has ended or the event is set."""
+    waiter = asyncio.create_task(event.wait())
+    await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
+    waiter.cancel()
+
+
+def _say_ready(consumer: PgQueuerConsumer) -> None:
+    config = consumer.config
+    slots = f"{config.max_concurrent_jobs} job{'s' if config.max_concurrent_jobs > 1 else ''} at once"
+    say(f"casare: the robot {consumer.robot_id} works on the queue {config.queue_name}, {slots}")
+    sys.stdout.flush()

@@ -1,0 +1,64 @@
+"""`casare work`."""
+
+import asyncio
+import os
+import socket
+from typing import Annotated, Any
+
+import typer
+
+from casare_rpa.cli import arguments
+
+
+def work(
+    function: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:FUNCTION",
+            help="What to call with every job. The module is looked for in the current folder too.",
+            show_default=False,
+        ),
+    ],
+    queue: Annotated[
+        str | None, typer.Option(metavar="QUEUE", help="The queue; PGQUEUER_QUEUE_NAME by default.")
+    ] = None,
+    robot_id: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The robot's name; host and process by default.")
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_000, metavar="N", help="Jobs at once; PGQUEUER_MAX_CONCURRENT by default."),
+    ] = None,
+    capability: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="A word jobs may require; may be repeated.")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A pair jobs may require; may be repeated.")
+    ] = None,
+    environment: Annotated[str | None, typer.Option(metavar="NAME", help="The environment jobs may require.")] = None,
+    pool: Annotated[str | None, typer.Option(metavar="NAME", help="The pool of robots that jobs may require.")] = None,
+) -> None:
+    """Be a robot: call a function with every job.
+
+    The function takes a JobModel. What it returns, JSON, is the job's result; what it raises fails the attempt, a
+    BusinessError without a retry. An async one runs in the event loop. Any other runs in a thread, which cannot be
+    stopped: it goes on, unseen, when its job is cancelled or runs past its time limit.
+
+    Ctrl-C or SIGTERM: no new jobs, those that run get PGQUEUER_SHUTDOWN_GRACE seconds, the rest is released. A second
+    time: everything is released at once. A third time: the process is killed.
+    """
+    from casare_rpa.cli.handlers import load_handler  # noqa: PLC0415 - help must not wait for it
+    from casare_rpa.cli.robot_process import run_robot  # noqa: PLC0415 - as above
+    from casare_rpa.infrastructure.queue import PgQueuerConsumer, QueueConfig  # noqa: PLC0415 - as above
+
+    settings: dict[str, Any] = {"queue_name": queue, "max_concurrent_jobs": concurrency}
+    config = QueueConfig.from_env(**{name: value for name, value in settings.items() if value is not None})
+    consumer = PgQueuerConsumer(
+        config,
+        robot_id or f"{socket.gethostname()[:150]}-{os.getpid()}",
+        capabilities=capability or (),
+        labels=arguments.pairs(label or [], "label"),
+        environment=environment,
+        pool=pool,
+    )
+    asyncio.run(run_robot(consumer, load_handler(function)))
