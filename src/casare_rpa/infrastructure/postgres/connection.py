@@ -62,10 +62,15 @@ async def connect(url: str, application_name: str) -> asyncpg.Connection:
     except Exception as error:  # noqa: BLE001 - whatever it is, the server cannot be used
         raise unreachable(url, error) from None
     if connection.get_server_version()[0] * 10000 < OLDEST_SERVER:
-        version = ".".join(map(str, connection.get_server_version()[:2]))
+        version = server_version(connection)
         await connection.close()
         raise ServerTooOld(f"the server is PostgreSQL {version}; version 14 or newer is needed")
     return connection
+
+
+def server_version(connection: asyncpg.Connection) -> str:
+    """Return the server's version as it names itself, for example ``18.6``."""
+    return str(connection.get_settings().server_version).split()[0]
 
 
 def check_url(url: str) -> None:

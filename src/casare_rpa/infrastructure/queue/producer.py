@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from casare_rpa.foundation.errors import ConfigError, DuplicateReference, InvalidJob, JobNotFound
-from casare_rpa.infrastructure.postgres.connection import connect
+from casare_rpa.infrastructure.postgres.connection import connect, server_version
 from casare_rpa.infrastructure.postgres.faults import describe, translate
 from casare_rpa.infrastructure.queue.announcer import Announcer
 from casare_rpa.infrastructure.queue.batches import Batch, BatchBuilder
@@ -27,6 +27,7 @@ from casare_rpa.infrastructure.queue.models import (
 from casare_rpa.infrastructure.queue.patience import with_patience
 from casare_rpa.infrastructure.queue.pool import SchemaLimits, borrowed, check_schema, open_pool
 from casare_rpa.infrastructure.queue.rows import ended_attempt, found_job
+from casare_rpa.infrastructure.queue.schema import check_version
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -273,9 +274,10 @@ class PgQueuerProducer:
                     connected = time.monotonic()
                     info = await self._calls.schema_info(connection)
                     latency = (time.monotonic() - connected) * 1000
-                    version = connection.get_server_version()
+                    version = server_version(connection)
                 finally:
                     connection.terminate()
+            check_version(info["version"], info["oldest_program"])
         except TimeoutError:
             return QueueHealth(ok=False, error=f"no answer within {time.monotonic() - began:.0f} s")
         except Exception as error:  # noqa: BLE001 - a health check reports, it never raises
@@ -283,7 +285,7 @@ class PgQueuerProducer:
         return QueueHealth(
             ok=True,
             latency_ms=latency,
-            server_version=f"{version.major}.{version.minor}",
+            server_version=version,
             schema_version=info["version"],
         )
 
