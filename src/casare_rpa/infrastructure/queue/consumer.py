@@ -89,6 +89,8 @@ class PgQueuerConsumer:
             DatabaseUnavailable, ServerTooOld, SchemaMissing, SchemaTooNew, NotPermitted, ConfigError: the queue cannot be used.
 
         """
+        if self._pool is not None or self._stopped:
+            raise ConfigError("a consumer is opened once: make a new one, which gets an identity of its own")
         name = f"casare robot {self.robot_id}"
         self._loop = asyncio.get_running_loop()
         self._limits = await check_schema(self.config, self._calls, name)
@@ -221,8 +223,9 @@ class PgQueuerConsumer:
             CasareError: the database refuses this consumer for good, for example its login or its schema.
 
         """
+        work = self._ready(self._work)
         try:
-            await self._ready(self._work).run(handler)
+            await work.run(handler)
         finally:
             if not self._stopped:
                 await asyncio.shield(self.stop())

@@ -310,7 +310,7 @@ class PgQueuerProducer:
         if connection is not None:
             try:
                 return await self._calls.enqueue(connection, batch, each=each, of_the_caller=True)
-            except asyncpg.PostgresError as error:
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 raise translate(error) from error
         pool = self._open(self._pool)
 
