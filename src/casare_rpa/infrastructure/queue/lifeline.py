@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.config import QueueConfig
     from casare_rpa.infrastructure.queue.leases import Leases
 
+SHORTEST_PATIENCE = 0.5
+"""Seconds that an answer is waited for, at least; else half the time between heartbeats."""
 RETRY_WAITING = 0.2
 """Seconds until a robot asks again to hear of jobs when that was refused; it polls meanwhile."""
 
@@ -113,7 +115,8 @@ class Lifeline:
             connection = None
             try:
                 connection = await connect(self._config.require_url(), f"casare lifeline {self._robot_id}")
-                await self._listen(connection)
+                async with self._patience():
+                    await self._listen(connection)
                 backoff.reset()
                 await self._serve(connection)
                 await self._pause(backoff.next())
@@ -130,30 +133,36 @@ class Lifeline:
         while not self._stopping and not connection.is_closed():
             now = time.monotonic()
             if now >= self._beat_due:
-                await self._beat(connection)
+                async with self._patience():
+                    await self._beat(connection)
             if self._wants_jobs != self._waits:
-                await self._wait_or_not(connection)
+                async with self._patience():
+                    await self._wait_or_not(connection)
             if now >= upkeep_due:
-                upkeep_due = now + await self._calls.upkeep(connection)
+                async with self._patience():
+                    upkeep_due = now + await self._calls.upkeep(connection)
             self._interval = self._leases.heartbeat_interval()
             self._beat_due = min(self._beat_due, time.monotonic() + self._interval)
             pause = min(self._beat_due, upkeep_due) - time.monotonic()
             await self._pause(pause if self._wants_jobs == self._waits else min(pause, RETRY_WAITING))
 
+    def _patience(self) -> asyncio.Timeout:
+        """Give up on a silent link in time: the leases must outlast a heartbeat that was lost on it and the next one."""
+        return asyncio.timeout(max(SHORTEST_PATIENCE, self._leases.heartbeat_interval() / 2))
+
     async def _beat(self, connection: asyncpg.Connection) -> None:
         self._interval = self._leases.heartbeat_interval()
         self._beat_due = time.monotonic() + self._interval
         holding = self._leases.holding()
-        async with asyncio.timeout(max(1.0, self._interval)):
-            row = await self._calls.heartbeat(
-                connection,
-                self._robot_id,
-                self._incarnation,
-                self._config.queue_name,
-                holding.tokens,
-                holding.ceiling,
-                holding.in_flight,
-            )
+        row = await self._calls.heartbeat(
+            connection,
+            self._robot_id,
+            self._incarnation,
+            self._config.queue_name,
+            holding.tokens,
+            holding.ceiling,
+            holding.in_flight,
+        )
         self._fleet = row["fleet"]
         self.beats += 1
         if row["lost"] or row["cancelled"]:
