@@ -35,7 +35,8 @@ BEGIN
 END $$;
 
 -- A gap between passes means that the database was away (or everybody from it): robots could not send heartbeats, so no lease may
--- run out because of it and all of them get the gap added.
+-- run out because of it and all of them get the gap added. None gets more than its full length:
+-- one that was given out after the gap has nothing to make up for.
 CREATE OR REPLACE FUNCTION pass_upkeep(p_state upkeep_state, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -47,7 +48,8 @@ BEGIN
         PERFORM ensure_partitions(p_now);
     END IF;
     IF p_now - p_state.passed_at > interval '8 seconds' OR pg_postmaster_start_time() > p_state.passed_at THEN
-        UPDATE jobs j SET lease_expires_at = j.lease_expires_at + (p_now - p_state.passed_at)
+        UPDATE jobs j
+           SET lease_expires_at = greatest(j.lease_expires_at, least(j.lease_expires_at + (p_now - p_state.passed_at), p_now + seconds(j.lease_seconds)))
          WHERE j.id IN (SELECT h.id FROM jobs h WHERE h.status IN ('CLAIMED', 'RUNNING') ORDER BY h.id FOR UPDATE SKIP LOCKED);
     END IF;
     PERFORM expire_leases(p_now, 1000);
