@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def with_patience(call: Callable[[int], Awaitable[T]], patience: float) -> T:
+async def with_patience(
+    call: Callable[[int], Awaitable[T]], patience: float, also: tuple[type[Exception], ...] = ()
+) -> T:
     """Make a call again, with growing pauses, while it fails because the database is away.
 
     Args:
         call: takes the number of the try, from 0. Whether an earlier try took effect is unknown, so it must be repeatable.
         patience: seconds to go on trying.
+        also: further errors that may pass.
 
     Raises:
         DatabaseUnavailable: it did not come back in time.
@@ -35,7 +38,7 @@ async def with_patience(call: Callable[[int], Awaitable[T]], patience: float) ->
             return await call(tries)
         except Exception as error:
             pause = backoff.next()
-            if not is_passing(error) or time.monotonic() + pause > deadline:
+            if not (is_passing(error) or isinstance(error, also)) or time.monotonic() + pause > deadline:
                 raise translate(error) from error
         tries += 1
         await asyncio.sleep(pause)

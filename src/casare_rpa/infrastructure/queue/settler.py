@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from casare_rpa.foundation.errors import CasareError, DatabaseUnavailable
 from casare_rpa.infrastructure.queue.calls import SettleArguments
 from casare_rpa.infrastructure.queue.models import JobStatus
@@ -16,12 +18,11 @@ from casare_rpa.infrastructure.queue.settlement import Settlement
 if TYPE_CHECKING:
     from uuid import UUID
 
-    import asyncpg
-
     from casare_rpa.infrastructure.queue.calls import Calls
     from casare_rpa.infrastructure.queue.config import QueueConfig
 
 MOST_AT_ONCE = 1000
+_NO_PARTITION_YET = (asyncpg.CheckViolationError,)  # the week's partition of the history is just being made
 Fate = JobStatus | None | Exception
 Settled = Callable[[Settlement, Fate], None]
 
@@ -78,7 +79,7 @@ class Settler:
             return error
 
     async def _send(self, settlements: list[Settlement]) -> list[JobStatus | None]:
-        rows = await with_patience(lambda _: self._call(settlements), self._config.outage_patience)
+        rows = await with_patience(lambda _: self._call(settlements), self._config.outage_patience, _NO_PARTITION_YET)
         return statuses_of(settlements, [(row["ordinal"], row["status"]) for row in rows])
 
     async def _call(self, settlements: list[Settlement]) -> list[asyncpg.Record]:

@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.backoff import Backoff
-from casare_rpa.foundation.errors import DatabaseUnavailable, InvalidJob
+from casare_rpa.foundation.errors import DatabaseUnavailable
 from casare_rpa.infrastructure.postgres.faults import is_passing, translate
-from casare_rpa.infrastructure.queue.execution import execute, failed, released
+from casare_rpa.infrastructure.queue.execution import error_text, execute, failed, released
 from casare_rpa.infrastructure.queue.settlement import Settlement
 
 if TYPE_CHECKING:
@@ -232,9 +232,9 @@ class Work:
     def _settled(self, settlement: Settlement, fate: Fate) -> None:
         if isinstance(fate, DatabaseUnavailable) and not self._stopping:
             self._settle(settlement)  # however long the database is away: the lease may still hold when it comes back
-        elif isinstance(fate, InvalidJob) and settlement.outcome == "completed":
-            # Only the database could see that the result is too large; another run would bring it again.
-            self._settle(Settlement(settlement.job_id, settlement.token, "business", error=str(fate)))
+        elif isinstance(fate, Exception) and settlement.outcome == "completed":
+            # The database refuses what the handler brought, for example as too large: another run would bring it again.
+            self._settle(Settlement(settlement.job_id, settlement.token, "business", error=error_text(fate)))
         else:
             self._end(settlement)
 

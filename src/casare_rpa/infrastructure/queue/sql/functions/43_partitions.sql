@@ -19,30 +19,46 @@ BEGIN
     RETURN v_made;
 END $$;
 
--- Drops weeks past the retention. A reader that holds an old one must not make settlements wait behind the drop: it gives up after
--- a tenth of a second and the next pass tries again. References and attempts of the dropped jobs go with them.
-CREATE OR REPLACE FUNCTION drop_old_history(p_now timestamptz) RETURNS integer
+-- Drops the oldest week past the retention; returns whether it did. It never does much at a time, since heartbeats share its session:
+-- first the references and attempts of that week's jobs go, some hundred pages of it a pass, then the week itself. A reader that
+-- holds it must not make settlements wait behind the drop, which gives up after a tenth of a second and is tried again.
+CREATE OR REPLACE FUNCTION drop_old_history(p_state upkeep_state, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql SET lock_timeout = '100ms' SET timezone = 'UTC' AS $$
 DECLARE
-    v_week    record;
-    v_dropped integer := 0;
+    v_week  text;
+    v_pages bigint;
+    v_from  bigint;
 BEGIN
-    FOR v_week IN
-        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid, settings s
-         WHERE i.inhparent = 'job_history'::regclass AND c.relname ~ '^job_history_[0-9]{4}w[0-9]{2}$'
-           AND to_timestamp(substr(c.relname, 13), 'IYYY"w"IW') + interval '8 days' < p_now - s.retention
-         ORDER BY c.relname
-    LOOP
-        BEGIN
-            EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', v_week.relname);
-            EXECUTE format('DELETE FROM job_references r USING %I h WHERE h.reference IS NOT NULL AND r.tenant_id = coalesce(h.tenant_id, '''') '
-                           'AND r.queue_name = h.queue_name AND r.reference = h.reference AND r.job_id = h.id', v_week.relname);
-            EXECUTE format('DELETE FROM job_attempts a USING %I h WHERE a.job_id = h.id', v_week.relname);
-            EXECUTE format('DROP TABLE %I', v_week.relname);
-            v_dropped := v_dropped + 1;
-        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-            RAISE LOG 'history partition % is being read: its drop is tried again later', v_week.relname;
-        END;
-    END LOOP;
-    RETURN v_dropped;
+    SELECT c.relname, pg_relation_size(c.oid) / current_setting('block_size')::bigint INTO v_week, v_pages
+      FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid, settings s
+     WHERE i.inhparent = 'job_history'::regclass AND c.relname ~ '^job_history_[0-9]{4}w[0-9]{2}$'
+       AND to_timestamp(substr(c.relname, 13), 'IYYY"w"IW') + interval '8 days' < p_now - s.retention
+     ORDER BY c.relname LIMIT 1;
+    v_from := CASE WHEN p_state.dropping = v_week THEN p_state.dropped_pages ELSE 0 END;
+    IF v_from < v_pages THEN
+        PERFORM forget_pages(v_week, v_from, v_from + 500);
+        v_from := v_from + 500;
+    END IF;
+    UPDATE upkeep_state SET dropping = v_week, dropped_pages = v_from;
+    IF v_week IS NULL OR v_from < v_pages THEN
+        RETURN false;
+    END IF;
+    BEGIN
+        EXECUTE format('DROP TABLE %I', v_week);
+        RETURN true;
+    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+        RAISE LOG 'history partition % is being read: its drop is tried again later', v_week;
+        RETURN false;
+    END;
+END $$;
+
+-- Removes references and attempts of the jobs on some pages of a week.
+CREATE OR REPLACE FUNCTION forget_pages(p_week text, p_from bigint, p_to bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_pages text := format('h.ctid >= %L::tid AND h.ctid < %L::tid', format('(%s,0)', p_from), format('(%s,0)', p_to));
+BEGIN
+    EXECUTE format('DELETE FROM job_references r USING %I h WHERE %s AND h.reference IS NOT NULL AND r.tenant_id = coalesce(h.tenant_id, '''') '
+                   'AND r.queue_name = h.queue_name AND r.reference = h.reference AND r.job_id = h.id', p_week, v_pages);
+    EXECUTE format('DELETE FROM job_attempts a USING %I h WHERE %s AND a.job_id = h.id', p_week, v_pages);
 END $$;

@@ -202,7 +202,9 @@ CREATE TABLE robots (
 CREATE TABLE upkeep_state (
     only_row       boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     passed_at      timestamptz NOT NULL,
-    partitioned_at timestamptz
+    partitioned_at timestamptz,
+    dropping       text,
+    dropped_pages  bigint
 ) WITH (fillfactor = 10);
 INSERT INTO upkeep_state (passed_at) VALUES (clock_timestamp());
 
