@@ -29,6 +29,7 @@ async def no_new_roles(connection):
     """Roles belong to the whole server: those that a page makes go with it."""
     before = await roles(connection)
     yield
+    await connection.reset()  # a page that failed may have left a transaction open
     for role in await roles(connection) - before:
         await connection.execute(f'DROP OWNED BY "{role}"')
         await connection.execute(f'DROP ROLE "{role}"')
