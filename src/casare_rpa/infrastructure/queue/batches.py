@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811 - a uuid.UUID that is made in a tenth of the time
 
+from casare_rpa.foundation.errors import InvalidJob
 from casare_rpa.foundation.ids import new_job_ids
 from casare_rpa.foundation.jsontext import to_json
+from casare_rpa.infrastructure.queue.requirements import check_requirements
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,6 +83,8 @@ class BatchBuilder:
             key = (*often, job.on_crash, job.tenant_id, job.visibility_timeout, job.time_limit)
             if key in self._plain:
                 return self._plain[key]
+        else:
+            _check_again(job)
         number = self._templates.setdefault(self._template_of(job, queue), len(self._templates) + 1)
         if number > len(self._queues):
             self._queues.append(queue)
@@ -105,3 +109,18 @@ class BatchBuilder:
             "requirements": job.requirements or None,
         }
         return json.dumps({key: value for key, value in template.items() if value is not None}, ensure_ascii=False)
+
+
+def _check_again(job: JobModel) -> None:
+    """Check what can be changed inside a model without its noticing.
+
+    Raises:
+        InvalidJob: something in it cannot be stored, or is no requirement.
+
+    """
+    to_json(job.tags, "tags")
+    to_json(job.metadata, "metadata")
+    try:
+        check_requirements(job.requirements)
+    except ValueError as error:
+        raise InvalidJob(f"requirements: {error}") from None

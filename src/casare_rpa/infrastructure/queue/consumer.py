@@ -13,7 +13,7 @@ from casare_rpa.infrastructure.queue.claiming import Claimer
 from casare_rpa.infrastructure.queue.execution import completed, failed, released
 from casare_rpa.infrastructure.queue.leases import Leases
 from casare_rpa.infrastructure.queue.lifeline import Lifeline
-from casare_rpa.infrastructure.queue.models import MAX_BATCH, JobModel, JobStatus
+from casare_rpa.infrastructure.queue.models import MAX_BATCH, JobModel, JobStatus, check_limit
 from casare_rpa.infrastructure.queue.patience import with_patience
 from casare_rpa.infrastructure.queue.pool import SchemaLimits, borrowed, check_schema, open_pool
 from casare_rpa.infrastructure.queue.requirements import is_word, offers
@@ -141,8 +141,7 @@ class PgQueuerConsumer:
             DatabaseUnavailable: the database did not come back within `outage_patience`.
 
         """
-        if not 1 <= limit <= MAX_BATCH:
-            raise InvalidJob(f"limit must be from 1 to {MAX_BATCH}, not {limit}")
+        check_limit(limit, MAX_BATCH)
         claimer = self._ready(self._claimer)
         claimed = await with_patience(lambda _: claimer.claim(limit, start=False), self.config.outage_patience)
         return claimed.jobs
@@ -193,8 +192,7 @@ class PgQueuerConsumer:
             LeaseLost: its lease is lost; nothing was changed.
 
         """
-        if retry_in is not None and not 0 <= retry_in <= 1e9:
-            raise InvalidJob(f"retry_in must be 0 seconds or more, not {retry_in}")
+        _check_retry_in(retry_in)
         settlement = failed(job, error, business=business, retry_in=retry_in)
         status = await self._settle(job, settlement)
         job.error = settlement.error
@@ -291,3 +289,8 @@ class PgQueuerConsumer:
         if part is None or (self._stopped and part is not self._settler):
             raise ConfigError("the consumer is not open: use it as `async with PgQueuerConsumer(...) as consumer`")
         return part
+
+
+def _check_retry_in(seconds: object) -> None:
+    if seconds is not None and not (isinstance(seconds, int | float) and 0 <= seconds <= 1e9):
+        raise InvalidJob(f"retry_in must be 0 seconds or more, not {seconds!r}")

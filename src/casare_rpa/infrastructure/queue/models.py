@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, field_validator
 
+from casare_rpa.foundation.errors import InvalidJob
 from casare_rpa.foundation.jsontext import to_json
 from casare_rpa.infrastructure.queue.requirements import check_requirements
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_BATCH = 10_000
 """Jobs in one batch."""
+MAX_PAGE = 1000
+"""Jobs in one page of a list."""
 MAX_TAGS = 32
 """Tags of a job."""
 LEASE_TOKEN = "_lease_token"  # noqa: S105 - a name, no secret
@@ -77,7 +80,7 @@ class JobModel(BaseModel):
 
     """
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=False, use_enum_values=False)
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, use_enum_values=False)
 
     workflow: Name
     payload: dict[str, Any] = Field(default_factory=dict)
@@ -167,3 +170,9 @@ class QueueHealth(BaseModel):
     server_version: str | None = None
     schema_version: int | None = None
     error: str | None = None
+
+
+def check_limit(limit: object, most: int) -> None:
+    """Raise `InvalidJob` unless this is a whole number of jobs from 1 to `most`."""
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= most:
+        raise InvalidJob(f"limit must be a whole number from 1 to {most}, not {limit!r}")

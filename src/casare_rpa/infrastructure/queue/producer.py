@@ -18,11 +18,13 @@ from casare_rpa.infrastructure.queue.batches import Batch, BatchBuilder
 from casare_rpa.infrastructure.queue.calls import Calls
 from casare_rpa.infrastructure.queue.models import (
     MAX_BATCH,
+    MAX_PAGE,
     EnqueueResult,
     JobAttempt,
     JobModel,
     JobStatus,
     QueueHealth,
+    check_limit,
 )
 from casare_rpa.infrastructure.queue.patience import with_patience
 from casare_rpa.infrastructure.queue.pool import SchemaLimits, borrowed, check_schema, open_pool
@@ -206,8 +208,7 @@ class PgQueuerProducer:
             before: the id of the last job of the page before.
 
         """
-        if not 1 <= limit <= 1000:
-            raise InvalidJob(f"limit must be from 1 to 1000, not {limit}")
+        check_limit(limit, MAX_PAGE)
         wanted = status.value if status else None
         rows = await self._call(
             lambda c: self._calls.list_jobs(c, queue_name, wanted, workflow, tenant_id, limit, before)
@@ -221,8 +222,7 @@ class PgQueuerProducer:
 
         `reason` is ``exhausted``, ``business``, ``crashed``, ``in doubt`` or ``quarantined``; None is any.
         """
-        if not 1 <= limit <= 1000:
-            raise InvalidJob(f"limit must be from 1 to 1000, not {limit}")
+        check_limit(limit, MAX_PAGE)
         rows = await self._call(lambda c: self._calls.list_dead_letters(c, queue_name, reason, limit))
         return [found_job(row) for row in rows]
 

@@ -17,6 +17,8 @@ BEGIN
         WHEN jsonb_typeof(p_template -> 'enable_dlq') <> 'boolean' THEN 'enable_dlq must be true or false'
         WHEN jsonb_typeof(p_template -> 'tags') <> 'array' THEN 'tags must be a list'
         WHEN jsonb_array_length(p_template -> 'tags') > 32 THEN 'tags: 32 at most'
+        WHEN EXISTS (SELECT FROM jsonb_array_elements(p_template -> 'tags') t WHERE jsonb_typeof(t) <> 'string' OR length(t #>> '{}') NOT BETWEEN 1 AND 200)
+            THEN 'tags must be words of 1 to 200 characters'
         WHEN jsonb_typeof(p_template -> 'metadata') <> 'object' THEN 'metadata must be a JSON object'
         WHEN jsonb_typeof(p_template -> 'requirements') <> 'object' THEN 'requirements must be a JSON object'
         WHEN (p_template -> 'requirements') - ARRAY['capabilities', 'labels', 'environment', 'pool'] <> '{}'
