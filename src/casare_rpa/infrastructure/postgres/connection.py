@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from casare_rpa.foundation.errors import ConfigError, DatabaseUnavailable, ServerTooOld
-from casare_rpa.infrastructure.postgres.faults import translate
+from casare_rpa.infrastructure.postgres.faults import describe, translate
 
 CONNECT_TIMEOUT = 10.0
 """Seconds a connection may take to be opened."""
@@ -94,10 +94,13 @@ def check_url(url: str) -> None:
 def unreachable(url: str, error: Exception) -> BaseException:
     """Return the error for a connection that could not be opened; it names the server, never the password."""
     meaning = translate(error)
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return ConfigError(f"the database URL is wrong: {error}")
     if isinstance(error, OSError | TimeoutError):
         parts = urlsplit(url)
         reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
         return DatabaseUnavailable(f"no PostgreSQL answers at {parts.hostname}:{parts.port or 5432}: {reason}")
     if meaning is error:
-        return DatabaseUnavailable(f"PostgreSQL refused the connection: {type(error).__name__}")
+        reason = describe(error) if isinstance(error, asyncpg.PostgresError) else type(error).__name__
+        return DatabaseUnavailable(f"PostgreSQL refused the connection: {reason}")
     return meaning
