@@ -143,6 +143,10 @@ def test_a_field_out_of_range_is_refused_with_its_name_and_what_it_may_be(field:
     said = refusal(**{field: value})
     assert field in said
     assert right in said
+    job = JobModel(workflow="w")
+    with pytest.raises(ValidationError, match=field):
+        setattr(job, field, value)
+    assert job == JobModel(workflow="w")
 
 
 @pytest.mark.parametrize(
@@ -219,6 +223,14 @@ def test_the_lease_token_cannot_be_given_or_set() -> None:
     assert LEASE_TOKEN in refusal(**{LEASE_TOKEN: uuid4()})
     with pytest.raises(AttributeError):
         JobModel(workflow="w").lease_token = uuid4()  # type: ignore[misc]  # that is what is refused
+
+
+def test_writing_to_a_claimed_job_keeps_its_lease() -> None:
+    job = claimed()
+    token = job.lease_token
+    job.status = JobStatus.RUNNING
+    job.result = {"total": 12}
+    assert (job.lease_token, job.status, job.result) == (token, JobStatus.RUNNING, {"total": 12})
 
 
 def test_a_copy_of_a_job_without_a_lease_can_be_pickled_and_compared() -> None:
