@@ -148,7 +148,8 @@ class Lifeline:
 
     def _patience(self) -> asyncio.Timeout:
         """Give up on a silent link in time: the leases must outlast a heartbeat that was lost on it and the next one."""
-        return asyncio.timeout(max(SHORTEST_PATIENCE, self._leases.heartbeat_interval() / 2))
+        soonest_beat = min(self._leases.heartbeat_interval(), self._config.visibility_timeout / 2)  # the next claim's
+        return asyncio.timeout(max(SHORTEST_PATIENCE, soonest_beat / 2))
 
     async def _beat(self, connection: asyncpg.Connection) -> None:
         self._interval = self._leases.heartbeat_interval()
