@@ -63,7 +63,11 @@ def _run(*, quiet: bool) -> Results:
     try:
         with tempfile.TemporaryDirectory(prefix="casare-demo-") as folder, EmbeddedPostgres() as server:
             screen.step(f"PostgreSQL listens on port {server.port} of 127.0.0.1, for the demo alone")
-            return asyncio.run(play(_config(server.url, len(installed) + OWN_JOBS), installed, Path(folder), screen))
+            playing = play(_config(server.url, len(installed) + OWN_JOBS), installed, Path(folder), screen)
+            try:
+                return asyncio.run(playing)
+            finally:
+                playing.close()  # Ctrl-C may come before the event loop runs, and Python would complain of it
     finally:
         screen.close()
 
