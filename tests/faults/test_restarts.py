@@ -1,0 +1,48 @@
+"""Under load the server crashes and connections break: nothing is lost, nothing is done twice, nobody needs help."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+
+from tests.faults.fleet import Ledger, each_completed_once, load, robots
+
+CRASHES = 4
+BREAKS = 15
+BREAK = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+     WHERE application_name LIKE 'casare%' AND datname = current_database()
+"""
+
+
+async def test_the_server_crashes_under_load(own_server, own_config):
+    ledger = Ledger()
+    async with robots(own_config, 2, ledger):
+        async with load(own_config) as ids:
+            for _ in range(CRASHES):
+                await ledger.grows_by(100)
+                await asyncio.to_thread(own_server.restart, immediate=True)
+            await ledger.grows_by(100)
+        connection = await asyncpg.connect(own_config.database_url)
+        account = await each_completed_once(connection, ids)
+        await connection.close()
+
+    assert account["crashes"] == 0, "robots lived: no lease may have run out"
+    assert account["attempts"] == 1, "a claim whose reply was lost gives its attempt back"
+
+
+async def test_connections_break_under_load(config, connection):
+    config = config.model_copy(update={"outage_patience": 60, "poll_interval": 0.1})
+    ledger = Ledger()
+    broken = 0
+    async with robots(config, 2, ledger):
+        async with load(config) as ids:
+            for _ in range(BREAKS):
+                await ledger.grows_by(50)
+                broken += await connection.fetchval(BREAK)
+            await ledger.grows_by(50)
+        account = await each_completed_once(connection, ids)
+
+    assert broken > BREAKS
+    assert (account["crashes"], account["attempts"]) == (0, 1)
