@@ -13,9 +13,11 @@ BEGIN
     END IF;
     PERFORM pass_upkeep(v_state, v_now);
     IF v_state.partitioned_at IS NULL OR v_state.partitioned_at < v_now - interval '1 hour' OR p_force THEN
-        PERFORM ensure_partitions(v_now), drop_old_history(v_state, v_now);
-        DELETE FROM robots r WHERE r.seen_at < v_now - interval '1 day';
-        UPDATE upkeep_state SET partitioned_at = v_now;
+        IF ensure_partitions(v_now) IS NOT NULL THEN
+            PERFORM drop_old_history(v_state, v_now);
+            DELETE FROM robots r WHERE r.seen_at < v_now - interval '1 day';
+            UPDATE upkeep_state SET partitioned_at = v_now;
+        END IF;
     ELSIF v_state.dropping IS NOT NULL THEN
         PERFORM drop_old_history(v_state, v_now);
     END IF;

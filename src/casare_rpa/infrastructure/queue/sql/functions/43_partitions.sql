@@ -1,7 +1,8 @@
--- History is kept in partitions of a week. They are attached well ahead, which takes no lock that a settlement waits for.
+-- History is kept in partitions of a week. They are attached well ahead, which takes no lock that a settlement waits for; a VACUUM
+-- may be in the way of that for hours, so it gives up after a tenth of a second. Returns how many were made, NULL if it gave up.
 -- The caller's session must not decide how bounds are written and read: "IST" is India's time or Israel's.
 CREATE OR REPLACE FUNCTION ensure_partitions(p_now timestamptz) RETURNS integer
-LANGUAGE plpgsql SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+LANGUAGE plpgsql SET lock_timeout = '100ms' SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
     v_from timestamptz;
     v_name text;
@@ -17,11 +18,14 @@ BEGIN
         v_made := v_made + 1;
     END LOOP;
     RETURN v_made;
+EXCEPTION WHEN lock_not_available THEN
+    RAISE LOG 'a lock on the history is in the way of its next partitions: they are tried again';
+    RETURN NULL;
 END $$;
 
 -- Drops the oldest week past the retention; returns whether it did. It never does much at a time, since heartbeats share its session:
 -- first the references and attempts of that week's jobs go, some hundred pages of it a pass, then the week itself. A reader that
--- holds it must not make settlements wait behind the drop, which gives up after a tenth of a second and is tried again.
+-- holds it must not make settlements wait behind the drop, which gives up after a tenth of a second and is tried again in an hour.
 CREATE OR REPLACE FUNCTION drop_old_history(p_state upkeep_state, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql SET lock_timeout = '100ms' SET timezone = 'UTC' AS $$
 DECLARE
@@ -44,10 +48,12 @@ BEGIN
         RETURN false;
     END IF;
     BEGIN
+        EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE NOWAIT', v_week); -- before the parent's, which settlements need
         EXECUTE format('DROP TABLE %I', v_week);
         RETURN true;
     EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-        RAISE LOG 'history partition % is being read: its drop is tried again later', v_week;
+        RAISE LOG 'history partition % is being read: its drop is tried again in an hour', v_week;
+        UPDATE upkeep_state SET dropping = NULL;
         RETURN false;
     END;
 END $$;
