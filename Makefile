@@ -21,7 +21,7 @@ demo: $(READY)
 	@$(VENV)/bin/casare demo
 
 test: $(READY)
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(READY)
 	@failed=; \
