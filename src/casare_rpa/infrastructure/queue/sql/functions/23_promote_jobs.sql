@@ -13,9 +13,10 @@ BEGIN
                  WHERE j.route_id = v_route AND j.status = 'PENDING' AND j.deferred AND j.run_at <= p_now
                  ORDER BY j.run_at LIMIT p_limit FOR UPDATE SKIP LOCKED) d;
         CONTINUE WHEN v_ids IS NULL;
-        UPDATE jobs j SET deferred = false, seq = p.place
-          FROM (SELECT o.id, next_place() AS place FROM (SELECT w.id FROM jobs w WHERE w.id = ANY (v_ids) ORDER BY w.run_at, w.seq) o) p
-         WHERE j.id = p.id;
+        WITH placed AS MATERIALIZED ( -- or a join might draw places anew for each of its rows, in its own order
+            SELECT o.id, next_place() AS place FROM (SELECT w.id FROM jobs w WHERE w.id = ANY (v_ids) ORDER BY w.run_at, w.seq) o
+        )
+        UPDATE jobs j SET deferred = false, seq = p.place FROM placed p WHERE j.id = p.id;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
         v_promoted := v_promoted + v_rows;
     END LOOP;
