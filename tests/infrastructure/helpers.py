@@ -70,6 +70,13 @@ async def pass_time(clock: FrozenClock, seconds: float) -> None:
     """)
 
 
+async def pass_retention(clock: FrozenClock) -> None:
+    """Let more than 90 days pass: the upkeep drops a week of history at a time."""
+    await pass_time(clock, 99 * 86400)
+    for _ in range(4):
+        await pass_time(clock, 1)
+
+
 async def contents(connection: asyncpg.Connection, schema: str = "pgqueuer") -> dict[str, list[str]]:
     """Return every row of every table that holds jobs, as text: to show that a call has changed nothing."""
     return {

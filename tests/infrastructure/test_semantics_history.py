@@ -16,7 +16,7 @@ from casare_rpa.infrastructure.queue import (
     PgQueuerProducer,
     QueueConfig,
 )
-from tests.infrastructure.helpers import claim, crash, jobs, pass_time
+from tests.infrastructure.helpers import claim, crash, jobs, pass_retention, pass_time
 
 if TYPE_CHECKING:
     import asyncpg
@@ -88,10 +88,11 @@ async def test_history_is_kept_for_90_days_and_then_dropped_with_its_attempts(
     async with PgQueuerConsumer(config, robot_id="r") as consumer:
         await consumer.fail_job(await claim(consumer), "no")
         await consumer.complete_job(await claim(consumer))
-    await pass_time(clock, 90 * 86400)
+    for _ in range(4):
+        await pass_time(clock, 22.4 * 86400)
     assert await producer.get_job_status(job_id) is JobStatus.COMPLETED
     assert len(await producer.get_attempts(job_id)) == 2
-    await pass_time(clock, 9 * 86400)
+    await pass_retention(clock)
     with pytest.raises(JobNotFound):
         await producer.get_job(job_id)
     assert await connection.fetchval("SELECT count(*) FROM pgqueuer.job_attempts") == 0

@@ -16,7 +16,7 @@ from casare_rpa.infrastructure.queue import (
     PgQueuerProducer,
     QueueConfig,
 )
-from tests.infrastructure.helpers import claim, contents, id_of, pass_time
+from tests.infrastructure.helpers import claim, contents, id_of, pass_retention, pass_time
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -204,9 +204,9 @@ async def test_it_is_free_when_retention_has_dropped_the_last_record(
 ) -> None:
     job_id = await producer.enqueue_job(job())
     await consumer.complete_job(await claim(consumer))
-    await pass_time(clock, 89 * 86400)
+    await pass_time(clock, 80 * 86400)
     await assert_taken_by(producer, job_id)
-    await pass_time(clock, 10 * 86400)
+    await pass_retention(clock)
     await producer.enqueue_job(job())
 
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from typing import Any
 
 from casare_rpa.infrastructure.queue import JobModel, PgQueuerConsumer, PgQueuerProducer, QueueConfig
 from tests.infrastructure.helpers import jobs, numbers
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 NOTHING: dict[str, Any] = {}
 EVERYTHING: dict[str, Any] = {
@@ -21,39 +16,36 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("requirements", "offer", "fits"),
-    [
-        (NOTHING, NOTHING, True),
-        (NOTHING, EVERYTHING, True),
-        ({"capabilities": ["sap"]}, NOTHING, False),
-        ({"capabilities": ["sap"]}, {"capabilities": ["excel"]}, False),
-        ({"capabilities": ["sap"]}, {"capabilities": ["sap"]}, True),
-        ({"capabilities": ["sap", "excel"]}, {"capabilities": ["sap"]}, False),
-        ({"capabilities": ["sap", "excel"]}, EVERYTHING, True),
-        ({"labels": {"site": "Wien"}}, {"labels": {"site": "Graz"}}, False),
-        ({"labels": {"site": "Wien"}}, EVERYTHING, True),
-        ({"labels": {"site": "Wien", "room": "1"}}, EVERYTHING, False),
-        ({"environment": "production"}, {"environment": "test"}, False),
-        ({"environment": "production"}, EVERYTHING, True),
-        ({"pool": "night"}, {"pool": "day"}, False),
-        ({"pool": "night"}, {"environment": "night"}, False),
-        ({"pool": "night"}, EVERYTHING, True),
-        (EVERYTHING, EVERYTHING, True),
-        (EVERYTHING, {**EVERYTHING, "pool": "day"}, False),
-    ],
-)
+CASES: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
+    (NOTHING, NOTHING, True),
+    (NOTHING, EVERYTHING, True),
+    ({"capabilities": ["sap"]}, NOTHING, False),
+    ({"capabilities": ["sap"]}, {"capabilities": ["excel"]}, False),
+    ({"capabilities": ["sap"]}, {"capabilities": ["sap"]}, True),
+    ({"capabilities": ["sap", "excel"]}, {"capabilities": ["sap"]}, False),
+    ({"capabilities": ["sap", "excel"]}, EVERYTHING, True),
+    ({"labels": {"site": "Wien"}}, {"labels": {"site": "Graz"}}, False),
+    ({"labels": {"site": "Wien"}}, EVERYTHING, True),
+    ({"labels": {"site": "Wien", "room": "1"}}, EVERYTHING, False),
+    ({"environment": "production"}, {"environment": "test"}, False),
+    ({"environment": "production"}, EVERYTHING, True),
+    ({"pool": "night"}, {"pool": "day"}, False),
+    ({"pool": "night"}, {"environment": "night"}, False),
+    ({"pool": "night"}, EVERYTHING, True),
+    (EVERYTHING, EVERYTHING, True),
+    (EVERYTHING, {**EVERYTHING, "pool": "day"}, False),
+]
+
+
 async def test_a_job_is_claimed_by_a_robot_that_has_all_it_requires(
-    config: QueueConfig,
-    producer: PgQueuerProducer,
-    requirements: Mapping[str, Any],
-    offer: Mapping[str, Any],
-    fits: bool,
+    config: QueueConfig, producer: PgQueuerProducer
 ) -> None:
-    await producer.enqueue_job(JobModel(workflow="w", requirements=dict(requirements)))
-    async with PgQueuerConsumer(config, robot_id="r", **offer) as consumer:
-        assert (await consumer.claim_job() is not None) is fits
-    assert await producer.get_queue_depth() == 1
+    for number, (requirements, offer, fits) in enumerate(CASES):
+        queue = f"case {number}"
+        await producer.enqueue_job(JobModel(workflow="w", queue_name=queue, requirements=requirements))
+        async with PgQueuerConsumer(config.model_copy(update={"queue_name": queue}), robot_id="r", **offer) as consumer:
+            assert (await consumer.claim_job() is not None) is fits, (requirements, offer)
+        assert await producer.get_queue_depth(queue) == 1
 
 
 async def test_jobs_for_others_do_not_hold_up_a_robots_own(config: QueueConfig, producer: PgQueuerProducer) -> None:

@@ -187,19 +187,17 @@ async def test_the_answer_stays_the_same_when_another_robot_has_the_job_meanwhil
 
 
 @pytest.mark.parametrize("first", ["complete", "fail", "release"])
-@pytest.mark.parametrize("second", ["complete", "fail", "release", "start"])
 async def test_another_outcome_with_a_used_token_raises_and_changes_nothing(
-    producer: PgQueuerProducer, consumer: PgQueuerConsumer, connection: asyncpg.Connection, first: str, second: str
+    producer: PgQueuerProducer, consumer: PgQueuerConsumer, connection: asyncpg.Connection, first: str
 ) -> None:
-    if first == second:
-        return
     await producer.enqueue_job(JobModel(workflow="w"))
     job = await claim(consumer)
     await settle(consumer, job, first)
     before = await contents(connection)
-    with pytest.raises(LeaseLost) as caught:
-        await settle(consumer, job, second)
-    assert caught.value.job_id == id_of(job)
+    for second in {"complete", "fail", "release", "start"} - {first}:
+        with pytest.raises(LeaseLost) as caught:
+            await settle(consumer, job, second)
+        assert caught.value.job_id == id_of(job)
     assert await contents(connection) == before
 
 
