@@ -41,7 +41,7 @@ class QueueConfig(BaseModel):
         queue_name: the queue to produce into and consume from, 1 to 200 characters.
         max_concurrent_jobs: jobs one robot holds at once, 1 to 10,000.
         visibility_timeout: seconds a claim lasts without a heartbeat, at least 0.1.
-        poll_interval: seconds between looks for work when no notification wakes the robot, at least 0.01.
+        poll_interval: seconds between looks for work when no notification wakes the robot, at least 0.01, in effect 5 at most.
         max_retries: attempts a job has in all, 1 to 9999, unless the job says otherwise.
         enable_dlq: whether jobs that failed for good go to the dead letter queue; if not, they end FAILED in history.
         batch_size: jobs claimed in one call, 1 to 10,000; never more than the free slots.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.settler import Fate, Settler
 
 LONGEST_IDLE = 5.0
-"""Seconds between looks for work of an idle robot whose notifications are proven to arrive."""
+"""Seconds between looks for work at most, whatever the poll interval: even proven notifications may be lost."""
 BUSY_AFTER = 0.5
 """Seconds without a free slot, or with more jobs than slots, after which a robot need not hear of new jobs."""
 
@@ -81,7 +81,7 @@ class Work:
         await self.ended()
 
     async def _claim_until_stopped(self, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
-        backoff = Backoff()
+        backoff = Backoff(longest=LONGEST_IDLE / 1.5)
         idle = self._config.poll_interval
         try:
             while not self._stopping:
@@ -149,8 +149,8 @@ class Work:
 
     def _next_idle(self, idle: float, *, found: bool) -> float:
         """Return how long to wait for work: longer each time nothing was found, while notifications are known to arrive."""
-        poll = self._config.poll_interval
-        longest = max(LONGEST_IDLE, poll) if self._lifeline.hears_of_jobs else poll
+        poll = min(self._config.poll_interval, LONGEST_IDLE)
+        longest = LONGEST_IDLE if self._lifeline.hears_of_jobs else poll
         idle = poll if found else min(idle * 1.5, longest)
         return idle * random.uniform(0.75, 1.0)  # noqa: S311 - spreads load, guards nothing
 
