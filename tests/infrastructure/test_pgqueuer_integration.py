@@ -325,7 +325,7 @@ async def test_a_closed_producer_and_a_stopped_consumer_leave_no_connection(
 
 
 async def test_the_heartbeat_extends_every_job_held(config: QueueConfig, producer: PgQueuerProducer) -> None:
-    ids = await producer.enqueue_batch([JobModel(workflow="w", visibility_timeout=0.6) for _ in range(3)])
+    ids = await producer.enqueue_batch([JobModel(workflow="w", visibility_timeout=1) for _ in range(3)])
     async with PgQueuerConsumer(config, robot_id="robot-1") as consumer:
         held = await consumer.claim_jobs(3)
         await consumer.start_job(held[0])
@@ -335,7 +335,7 @@ async def test_the_heartbeat_extends_every_job_held(config: QueueConfig, produce
             return all(
                 job.lease_expires_at is not None
                 and job.claimed_at is not None
-                and (job.lease_expires_at - job.claimed_at).total_seconds() > 1.2
+                and (job.lease_expires_at - job.claimed_at).total_seconds() > 1.6
                 for job in found
             )
 

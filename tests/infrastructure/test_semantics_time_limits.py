@@ -75,7 +75,7 @@ async def test_heartbeats_do_not_keep_an_attempt_alive_beyond_its_limit_and_one_
 async def test_a_hung_handler_that_cannot_be_cancelled_loses_its_job_to_another_robot(
     config: QueueConfig, producer: PgQueuerProducer
 ) -> None:
-    job_id = await producer.enqueue_job(JobModel(workflow="w", time_limit=0.1, visibility_timeout=0.3))
+    job_id = await producer.enqueue_job(JobModel(workflow="w", time_limit=0.1))
     let_go = asyncio.Event()
 
     async def hangs(_: JobModel) -> str:
@@ -87,14 +87,16 @@ async def test_a_hung_handler_that_cannot_be_cancelled_loses_its_job_to_another_
     async def works(_: JobModel) -> str:
         return "in time"
 
-    one_slot = config.model_copy(update={"max_concurrent_jobs": 1})
-    async with PgQueuerConsumer(one_slot, robot_id="hung") as hung:
+    short = config.model_copy(update={"max_concurrent_jobs": 1, "visibility_timeout": 0.3})
+    async with PgQueuerConsumer(short, robot_id="hung") as hung:
         hanging = asyncio.create_task(hung.run(hangs))
         await eventually(lambda: _is(producer, job_id, JobStatus.RUNNING))
         async with PgQueuerConsumer(config, robot_id="next") as consumer:
             working = asyncio.create_task(consumer.run(works))
-            await eventually(lambda: _is(producer, job_id, JobStatus.COMPLETED))
-            let_go.set()
+            try:
+                await eventually(lambda: _is(producer, job_id, JobStatus.COMPLETED))
+            finally:
+                let_go.set()
             await consumer.stop()
             await working
         await hung.stop()

@@ -159,11 +159,11 @@ async def test_a_robot_that_claims_the_same_job_again_cannot_settle_with_its_fir
 async def test_a_handler_that_blocks_the_event_loop_does_not_lose_its_lease(
     config: QueueConfig, producer: PgQueuerProducer
 ) -> None:
-    job_id = await producer.enqueue_job(JobModel(workflow="w", visibility_timeout=0.4))
+    job_id = await producer.enqueue_job(JobModel(workflow="w", visibility_timeout=0.8))
     async with PgQueuerConsumer(config, robot_id="r") as consumer:
 
         async def handler(_: JobModel) -> str:
-            time.sleep(1.2)  # noqa: ASYNC251 - blocking the loop is what is tested
+            time.sleep(1.8)  # noqa: ASYNC251 - blocking the loop is what is tested
             return "done"
 
         running = asyncio.create_task(consumer.run(handler))
@@ -194,8 +194,8 @@ async def test_after_a_heartbeat_that_failed_the_next_one_comes_at_once(
 async def left_by_a_dead_robot(config: QueueConfig, connection: asyncpg.Connection) -> UUID:
     """A job whose robot has died, and nobody did the upkeep since."""
     async with PgQueuerProducer(config) as producer:
-        job_id = await producer.enqueue_job(JobModel(workflow="w", visibility_timeout=0.3))
-    await crash(config)
+        job_id = await producer.enqueue_job(JobModel(workflow="w"))
+    await crash(config.model_copy(update={"visibility_timeout": 0.3}))
     await connection.execute("UPDATE pgqueuer.upkeep_state SET passed_at = clock_timestamp() - interval '1 second'")
     return job_id
 
