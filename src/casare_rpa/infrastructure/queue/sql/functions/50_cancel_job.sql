@@ -3,20 +3,26 @@
 CREATE OR REPLACE FUNCTION cancel_job(p_id uuid) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-    v_now   timestamptz := clock();
+    v_now   timestamptz;
     v_scope record;
     v_job   jobs;
+    v_final boolean;
 BEGIN
     SELECT * INTO v_scope FROM caller_scope();
-    SELECT * INTO v_job FROM jobs j
-     WHERE j.id = p_id AND (v_scope.tenant IS NULL OR j.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR j.queue_name = ANY (v_scope.queues))
-       FOR UPDATE;
-    IF NOT FOUND THEN
-        IF EXISTS (SELECT FROM find_job(p_id)) THEN
+    LOOP
+        SELECT * INTO v_job FROM jobs j
+         WHERE j.id = p_id AND (v_scope.tenant IS NULL OR j.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR j.queue_name = ANY (v_scope.queues))
+           FOR UPDATE;
+        EXIT WHEN FOUND;
+        SELECT f.status IN ('COMPLETED', 'FAILED', 'CANCELLED') INTO v_final FROM find_job(p_id) f;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'there is no job %', p_id USING ERRCODE = 'CR001';
+        ELSIF v_final THEN
             RETURN false;
-        END IF;
-        RAISE EXCEPTION 'there is no job %', p_id USING ERRCODE = 'CR001';
-    ELSIF v_job.status = 'RUNNING' THEN
+        END IF; -- it has come, or come back, between the two looks
+    END LOOP;
+    v_now := clock(); -- only now: the lock may have been waited for
+    IF v_job.status = 'RUNNING' THEN
         UPDATE jobs j SET cancel_requested_at = coalesce(j.cancel_requested_at, v_now) WHERE j.id = p_id;
         PERFORM pg_notify(robot_channel(v_job.incarnation), 'cancel');
     ELSIF v_job.status = 'CLAIMED' THEN
