@@ -23,7 +23,6 @@ _PASSING_SQLSTATES = frozenset(
     {
         "40001",  # serialization_failure
         "40P01",  # deadlock_detected
-        "53300",  # too_many_connections
         "55P03",  # lock_not_available
         "57014",  # query_canceled, by a timeout of ours
         "57P01",  # admin_shutdown
@@ -31,6 +30,8 @@ _PASSING_SQLSTATES = frozenset(
         "57P03",  # cannot_connect_now
     }
 )
+_PASSING_CLASSES = ("08", "53")
+"""Broken connections; a server that has run out of connections, memory or disk."""
 _MISSING_SQLSTATES = frozenset({"3F000", "42883", "42P01"})
 
 
@@ -43,7 +44,7 @@ def is_passing(error: BaseException) -> bool:
         return isinstance(error, DatabaseUnavailable)
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
-        return state in _PASSING_SQLSTATES or state.startswith("08")
+        return state in _PASSING_SQLSTATES or state.startswith(_PASSING_CLASSES)
     if isinstance(error, asyncpg.InterfaceError):
         text = str(error)
         return "closed" in text or "released" in text or "another operation" in text or "terminated" in text

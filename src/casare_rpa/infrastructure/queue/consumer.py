@@ -239,6 +239,7 @@ class PgQueuerConsumer:
         if not await self._work.ended(self.config.shutdown_grace):
             await self._work.cancel_all()
         await self._release_all()
+        self._ready(self._settler).abandon()
         await self._lifeline.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(5.0):

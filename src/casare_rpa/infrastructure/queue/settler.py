@@ -57,18 +57,32 @@ class Settler:
         if tokens:
             await self._send([Settlement(job_id, token, "released") for job_id, token in tokens.items()])
 
+    def abandon(self) -> None:
+        """Try no longer to settle; whoever waits is told that the database is not there."""
+        if self._sender is not None:
+            self._sender.cancel()
+
     async def _send_all(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
-            settlements = [settlement for settlement, _ in batch]
-            try:
-                fates: list[Fate] = list(await self._send(settlements))
-            except DatabaseUnavailable as error:
-                fates = [error] * len(batch)
-            except Exception:  # noqa: BLE001 - one bad settlement must not fail those that came with it
-                fates = [await self._send_alone(settlement) for settlement in settlements]
-            for (settlement, settled), fate in zip(batch, fates, strict=True):
-                settled(settlement, fate)
+        batch: list[tuple[Settlement, Settled]] = []
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+                fates = await self._fates_of([settlement for settlement, _ in batch])
+                for (settlement, settled), fate in zip(batch, fates, strict=True):
+                    settled(settlement, fate)
+        except asyncio.CancelledError:
+            batch, self._waiting = batch + self._waiting, []
+            for settlement, settled in batch:
+                settled(settlement, DatabaseUnavailable("the consumer stopped before PostgreSQL had settled this"))
+            raise
+
+    async def _fates_of(self, settlements: list[Settlement]) -> list[Fate]:
+        try:
+            return list(await self._send(settlements))
+        except DatabaseUnavailable as error:
+            return [error] * len(settlements)
+        except Exception:  # noqa: BLE001 - one bad settlement must not fail those that came with it
+            return [await self._send_alone(settlement) for settlement in settlements]
 
     async def _send_alone(self, settlement: Settlement) -> Fate:
         try:

@@ -9,8 +9,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
+
 from casare_rpa.foundation.backoff import Backoff
-from casare_rpa.foundation.errors import DatabaseUnavailable
+from casare_rpa.foundation.errors import DatabaseUnavailable, InvalidJob
 from casare_rpa.infrastructure.postgres.faults import is_passing, translate
 from casare_rpa.infrastructure.queue.execution import error_text, execute, failed, released
 from casare_rpa.infrastructure.queue.settlement import Settlement
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.models import JobModel
     from casare_rpa.infrastructure.queue.settler import Fate, Settler
 
+REFUSALS = (InvalidJob, asyncpg.DataError, asyncpg.ProgramLimitExceededError)
+"""What the database says of a result that it cannot hold; everything else is its own trouble, and no fault of the job."""
 LONGEST_IDLE = 5.0
 """Seconds between looks for work at most, whatever the poll interval: even proven notifications may be lost."""
 BUSY_AFTER = 0.5
@@ -230,9 +234,12 @@ class Work:
             self._settler.submit(settlement, self._settled)
 
     def _settled(self, settlement: Settlement, fate: Fate) -> None:
-        if isinstance(fate, DatabaseUnavailable) and not self._stopping:
-            self._settle(settlement)  # however long the database is away: the lease may still hold when it comes back
-        elif isinstance(fate, Exception) and settlement.outcome == "completed":
+        if isinstance(fate, DatabaseUnavailable):
+            if self._stopping:
+                self._end(settlement)  # the job is neither done nor failed: its lease runs out
+            else:
+                self._settle(settlement)  # however long it is away: the lease may still hold when it comes back
+        elif isinstance(fate, REFUSALS) and settlement.outcome == "completed":
             # The database refuses what the handler brought, for example as too large: another run would bring it again.
             self._settle(Settlement(settlement.job_id, settlement.token, "business", error=error_text(fate)))
         else:
