@@ -130,7 +130,7 @@ async def test_what_ends_within_the_grace_is_completed(
     job_id = await producer.enqueue_job(JobModel(workflow="w", payload={"file": str(told)}))
     process = await start("work", "robots:finish_when_told", cwd=HERE)
     await ready(process)
-    await running(producer, job_id)
+    await eventually(tmp_path.joinpath("told.begun").exists)
     process.send_signal(signal.SIGTERM)
     assert process.stderr is not None
     assert (await process.stderr.readline()).startswith(b"casare: stopping")

@@ -143,9 +143,11 @@ async def test_the_short_call_in_sql_is_bound_as_well(logins, connection):
     for options in ('{"tenant_id": "globex"}', '{"tenant_id": ["acme"]}'):
         with pytest.raises(asyncpg.PostgresError, match="may not enqueue for the tenant"):
             await session.fetch("SELECT pgqueuer.enqueue_job('w', p_queue => 'letters', p_options => $1)", options)
-    await session.fetch(
-        """SELECT pgqueuer.enqueue_job('w', p_queue => 'letters', p_options => '{"queue_name": "payroll"}')"""
-    )
+    with pytest.raises(asyncpg.PostgresError, match="p_options must not name the workflow, the queue or the priority"):
+        await session.fetch(
+            """SELECT pgqueuer.enqueue_job('w', p_queue => 'letters', p_options => '{"queue_name": "payroll"}')"""
+        )
+    await session.fetch("SELECT pgqueuer.enqueue_job('w', p_queue => 'letters')")
 
     assert [tuple(row) for row in await connection.fetch("SELECT tenant_id, queue_name FROM pgqueuer.jobs")] == [
         ("acme", "letters")

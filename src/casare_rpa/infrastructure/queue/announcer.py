@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from typing import TYPE_CHECKING
+
+import asyncpg
 
 from casare_rpa.foundation.backoff import Backoff
 from casare_rpa.infrastructure.postgres.connection import connect
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from casare_rpa.infrastructure.queue.calls import Calls
     from casare_rpa.infrastructure.queue.config import QueueConfig
 
@@ -83,9 +84,16 @@ class Announcer:
                 fleet = await self._calls.announce(connection, jobs)
                 await asyncio.sleep(min(LONGEST_GAP, max(SHORTEST_GAP, GAP_PER_ROBOT * fleet)))
             if time.monotonic() >= self._upkeep_due:
-                self._upkeep_due = time.monotonic() + await self._calls.upkeep(connection)
+                self._upkeep_due = time.monotonic() + await self._keep_up(connection)
             if not self._jobs and not self._stopping:
                 await self._pause(self._upkeep_due - time.monotonic())
+
+    async def _keep_up(self, connection: asyncpg.Connection) -> float:
+        """Do a pass of the upkeep and return the seconds until the next; a login that may only look does none."""
+        try:
+            return await self._calls.upkeep(connection)
+        except asyncpg.InsufficientPrivilegeError:
+            return math.inf
 
     async def _pause(self, seconds: float) -> None:
         if seconds > 0 and not self._jobs and not self._stopping:

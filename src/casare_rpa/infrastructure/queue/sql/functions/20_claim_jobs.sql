@@ -27,6 +27,7 @@ DECLARE
     v_oldest bigint := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
     v_ids    uuid[];
     v_routes bigint[];
+    v_ready  bigint[];
     v_floors bigint[];
     v_priorities smallint[];
     v_xid    bigint;
@@ -47,7 +48,16 @@ BEGIN
         PERFORM upkeep_if_overdue(v_now), promote_jobs(v_routes, v_now, p_limit);
         v_floors := below_returned_jobs(v_routes, v_floors);
     END IF;
-    v_ids := lock_ready_jobs(v_routes, v_priorities, v_floors, p_limit);
+    IF cardinality(v_routes) > 3 THEN
+        -- One look at all of them costs less than a step for each that has nothing.
+        SELECT array_agg(f.route_id ORDER BY f.ordinal), array_agg(f.priority ORDER BY f.ordinal), array_agg(f.floor ORDER BY f.ordinal)
+          INTO v_ready, v_priorities, v_floors
+          FROM unnest(v_routes, v_priorities, v_floors) WITH ORDINALITY f(route_id, priority, floor, ordinal)
+         WHERE EXISTS (SELECT FROM jobs j WHERE j.route_id = f.route_id AND j.status = 'PENDING' AND NOT j.deferred AND j.seq > f.floor);
+    ELSE
+        v_ready := v_routes;
+    END IF;
+    v_ids := lock_ready_jobs(v_ready, v_priorities, v_floors, p_limit);
 
     IF cardinality(v_ids) > 0 THEN
         v_xid := pg_current_xact_id()::text::bigint;

@@ -7,7 +7,11 @@ DECLARE
     v_route    bigint;
     v_ids      uuid[];
 BEGIN
-    FOREACH v_route IN ARRAY p_routes LOOP
+    FOR v_route IN
+        SELECT f.route_id FROM unnest(p_routes) WITH ORDINALITY f(route_id, ordinal)
+         WHERE EXISTS (SELECT FROM jobs j WHERE j.route_id = f.route_id AND j.status = 'PENDING' AND j.deferred AND j.run_at <= p_now)
+         ORDER BY f.ordinal
+    LOOP
         SELECT array_agg(d.id) INTO v_ids
           FROM (SELECT j.id FROM jobs j
                  WHERE j.route_id = v_route AND j.status = 'PENDING' AND j.deferred AND j.run_at <= p_now

@@ -48,7 +48,7 @@ BEGIN
         RETURN false;
     END IF;
     BEGIN
-        EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE NOWAIT', v_week); -- before the parent's, which settlements need
+        EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', v_week); -- before the parent's, which settlements need
         EXECUTE format('DROP TABLE %I', v_week);
         RETURN true;
     EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
