@@ -61,8 +61,8 @@ async def robots(config: QueueConfig, count: int, ledger: Ledger) -> AsyncIterat
 
 
 @asynccontextmanager
-async def load(config: QueueConfig, batch: int = 20) -> AsyncIterator[list[UUID]]:
-    """Enqueue batches without a pause until the end of the block; the list holds the ids that the producer was told of."""
+async def load(config: QueueConfig, batch: int = 20, pause: float = 0.005) -> AsyncIterator[list[UUID]]:
+    """Enqueue batch after batch until the end of the block; the list holds the ids that the producer was told of."""
     ids: list[UUID] = []
     enough = False
 
@@ -71,7 +71,7 @@ async def load(config: QueueConfig, batch: int = 20) -> AsyncIterator[list[UUID]
             first = len(ids)
             jobs = [JobModel(workflow="w", payload={"n": n}, reference=f"{n}") for n in range(first, first + batch)]
             ids.extend(await producer.enqueue_batch(jobs))
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(pause)
 
     async with PgQueuerProducer(config) as producer:
         producing = asyncio.create_task(produce(producer))

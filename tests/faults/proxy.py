@@ -7,12 +7,12 @@ import contextlib
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from tests.faults.frontend import Statements
+from tests.faults.messages import Messages, Statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-READY_FOR_QUERY = b"Z\x00\x00\x00\x05"
+NOTIFICATION, READY_FOR_QUERY = b"A", b"Z"
 
 
 class Loss:
@@ -33,8 +33,8 @@ class Link:
         self._client = client
         self._server = server
         self._statements = Statements()
+        self._replies = Messages(first_has_kind=True)
         self._loss: Loss | None = None
-        self._swallowed = b""
         self.silent = False
 
     def to_server(self, data: bytes) -> None:
@@ -46,15 +46,19 @@ class Link:
             self._server.write(data)
 
     def to_client(self, data: bytes) -> None:
-        if self._loss is not None:
-            self._swallowed += data
-            if self._swallowed[:-1].endswith(READY_FOR_QUERY):  # the server has said all it had to say: it is committed
-                self._lost()
-        elif not self.silent:
-            allowed = self._proxy.bytes_allowed(len(data))
-            self._client.write(data[:allowed])
-            if allowed < len(data):
-                self.close()
+        for kind, _, message in self._replies.of(data):
+            if self._loss is not None:
+                if kind == READY_FOR_QUERY:  # the server has said all that it had to say: it has committed
+                    self._lost()
+            elif not self.silent and not (self._proxy.deaf and kind == NOTIFICATION):
+                self._pass_on(message)
+
+    def _pass_on(self, message: bytes) -> None:
+        allowed = self._proxy.bytes_allowed(len(message))
+        self._client.write(message[:allowed])
+        if allowed < len(message):
+            self.silent = True
+            self.close()
 
     def close(self) -> None:
         """Reset the client's end at once; the server's end is closed when what it was sent has arrived."""
@@ -85,13 +89,16 @@ class Proxy:
         self._pumps: set[asyncio.Task[None]] = set()
         self.refuses = False
         """Whether new connections are closed at once."""
+        self.deaf = False
+        """Whether notifications are left out of what the server says."""
         self.url = ""
 
     async def __aenter__(self) -> Self:
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         port = self._listener.sockets[0].getsockname()[1]
         login = self._target.netloc.rsplit("@", 1)[0]
-        self.url = urlunsplit(self._target._replace(netloc=f"{login}@127.0.0.1:{port}"))
+        address = self._target._replace(netloc=f"{login}@127.0.0.1:{port}", query="sslmode=disable")
+        self.url = urlunsplit(address)
         return self
 
     async def __aexit__(self, *_: object) -> None:
