@@ -54,7 +54,7 @@ class Backend(Protocol):
     overdue: float
     """Seconds without a pass of the upkeep after which a claim may do it by itself."""
     outage: float
-    """Seconds without a pass of the upkeep after which the gap is added to every lease."""
+    """Seconds without a pass of the upkeep after which every lease gets the gap added, up to its full length."""
 
     async def clear(self) -> datetime:
         """Forget everything and return the time; the upkeep has passed at this moment."""
@@ -119,6 +119,7 @@ class PostgresBackend:
     async def clear(self) -> datetime:
         await self._bench.clear()
         await self._bench.watcher.execute("DELETE FROM routes")
+        await self._call.execute("SELECT setseed(0)")  # so that a failure can be played again, jitter and all
         await self._bench.upkeep_passed(0)
         return await self._bench.now()
 

@@ -190,8 +190,7 @@ class Model:
         held = [job for job in self.jobs.values() if job.lease is not None]
         if gap > timedelta(seconds=self.outage):
             for job in held:
-                if job.lease is not None:
-                    job.lease.expires += gap
+                self._make_up_for(gap, job)
         together = self._end_of_line()
         for job in held:
             if job.lease is not None and job.lease.expires < self.now:
@@ -253,6 +252,12 @@ class Model:
             and (job.ready or (job.run_at is not None and job.run_at <= self.now))
             for job in self.jobs.values()
         )
+
+    def _make_up_for(self, gap: timedelta, job: Job) -> None:
+        """Add the gap to a job's lease, which gets no more than its full length."""
+        if job.lease is not None:
+            full = self.now + timedelta(seconds=job.lease.seconds)
+            job.lease.expires = max(job.lease.expires, min(job.lease.expires + gap, full))
 
     def _end_attempt(
         self,

@@ -31,6 +31,7 @@ _TEMPLATES: dict[str, dict[str, Any]] = {
     "last attempt": {"max_retries": 1},
     "third crash": {"max_retries": 9},
     "no dead letter queue": {"enable_dlq": False},
+    "time limit reached": {"time_limit": VISIBILITY / 4},
     "on_crash is hold": {"on_crash": "hold"},
     "on_crash is fail": {"on_crash": "fail"},
     "the robot does not fit": {"requirements": {"capabilities": ["sap"]}},
@@ -97,6 +98,9 @@ async def _held(bench: Bench, case: Case, *, start: bool = False) -> UUID:
 async def _set_the_scene(bench: Bench, case: Case, state: State, when: tuple[str, ...]) -> None:
     if state in HELD:
         await bench.clock.advance(VISIBILITY + 1 if "lease ran out" in when else VISIBILITY / 2)
+    if "time limit reached" in when:
+        await perform("heartbeat", bench.helper, case)
+        await bench.clock.advance(VISIBILITY / 4)
     if "the queue is paused" in when:
         await perform("pause", bench.helper, case)
     if "the robot does not fit" in when:

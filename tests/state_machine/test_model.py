@@ -37,21 +37,21 @@ ROBOTS: tuple[tuple[str, frozenset[str], str | None], ...] = (
     ("of a", frozenset({"sap"}), "a"),
 )
 PROFILES = {
-    "default": settings(max_examples=50, stateful_step_count=40, derandomize=True, phases=[Phase.generate]),
+    "default": settings(max_examples=100, stateful_step_count=50, derandomize=True, phases=[Phase.generate]),
     "thorough": settings(max_examples=1000, stateful_step_count=80),
 }
 
 orders = st.builds(
     Order,
     queue=st.sampled_from((*QUEUES[:1] * 3, QUEUES[1])),
-    tenant=st.sampled_from((None, "a", "a")),
-    priority=st.sampled_from((5, 5, 0, 20)),
-    needs=st.sampled_from((frozenset[str](), frozenset({"sap"}))),
+    tenant=st.sampled_from((None, None, None, "a")),
+    priority=st.sampled_from((5, 5, 5, 5, 0, 20)),
+    needs=st.sampled_from((*[frozenset[str]()] * 3, frozenset({"sap"}))),
     reference=st.sampled_from((None, None, None, None, "one", "two")),
     max_retries=st.sampled_from((3, 1, 2, 9)),
     retry_delay=st.sampled_from((4.0, 0.0, 200.0)),
     visibility=st.sampled_from((None, 2.0, 5.0)),
-    time_limit=st.sampled_from((None, None, 4.0)),
+    time_limit=st.sampled_from((None, None, 0.5)),
     on_crash=st.sampled_from(("retry", "retry", "hold", "fail")),
     dead_letters=st.sampled_from((True, True, False)),
 )

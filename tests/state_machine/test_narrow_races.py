@@ -13,8 +13,8 @@ from casare_rpa.infrastructure.queue import JobModel, PgQueuerProducer, QueueCon
 from tests.state_machine.gate import gate
 from tests.state_machine.history_checker import check_history
 from tests.state_machine.operations import QUEUE, Case, claim, perform, settle
-from tests.state_machine.scenes import build
-from tests.state_machine.transitions import READY
+from tests.state_machine.scenes import build, state_of
+from tests.state_machine.transitions import CANCELLED, READY, RUNNING
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -102,6 +102,20 @@ async def test_an_enqueue_whose_connection_breaks_while_it_is_under_way_is_done_
 
 async def _waits(bench: Bench, sessions: int) -> bool:
     return await bench.waiting("casare producer") == sessions
+
+
+async def test_a_cancel_that_waits_until_the_job_has_come_back_cancels_it(bench: Bench) -> None:
+    case = await build(bench, RUNNING)
+    transaction = bench.first.transaction()
+    await transaction.start()
+    assert await perform("fail for business", bench.first, case) == "FAILED"
+    assert await perform("redrive", bench.first, case) == "redriven"
+    cancelled = asyncio.create_task(perform("cancel", bench.second, case))
+    assert await bench.waits_for(bench.second, cancelled)
+    await transaction.commit()
+    assert await cancelled == "true"
+    assert state_of(case, await bench.dump(), await bench.now()) is CANCELLED
+    await check_history(bench.watcher, enqueued=[case.id])
 
 
 async def test_settlements_of_the_same_jobs_in_two_batches_do_not_deadlock(bench: Bench) -> None:

@@ -221,6 +221,7 @@ REFUSALS: tuple[Refusal, ...] = (
     *_refused("settle again", "PENDING", *_KNOWN),
     *_refused("settle again", "LeaseLost", ABSENT),
     *_refused("heartbeat", "lost", *_NOT_HELD),
+    *_refused("heartbeat", "kept", RUNNING, when=("time limit reached",)),
     *_refused("heartbeat without it", "done", *_NOT_HELD),
     *_refused("upkeep", "done", ABSENT, READY, DEFERRED, *HELD, *ENDED),
     *_refused("cancel", "true", STOPPING),
