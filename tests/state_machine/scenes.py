@@ -46,7 +46,10 @@ async def build(bench: Bench, state: State, when: tuple[str, ...] = ()) -> Case:
     await heartbeat(bench.helper, case.holder, {}, 0)  # as every robot does before anything else
     if state is FAILED:
         case.template["enable_dlq"] = False
-    if state is not ABSENT:
+    if state is ABSENT:
+        await perform("enqueue", bench.helper, case)
+        await perform("purge", bench.helper, case)
+    else:
         await _enqueue_and_release(bench, case)
         if "third crash" in when:
             await _crash(bench, case)

@@ -121,9 +121,13 @@ async def test_a_robot_that_was_frozen_past_its_leases_changes_nothing(fresh_ben
             assert await frozen.stdout.readline() == b"holds 4\n"
             os.kill(frozen.pid, signal.SIGSTOP)
 
-            taken = {job.id: job for job in await eventually(lambda: awake.claim_jobs(len(ids)))}
-            while len(taken) < len(ids):
-                taken |= {job.id: job for job in await awake.claim_jobs(len(ids))}
+            taken: dict[UUID | None, JobModel] = {}
+
+            async def took_all() -> bool:
+                taken.update({job.id: job for job in await awake.claim_jobs(len(ids))})
+                return len(taken) == len(ids)
+
+            await eventually(took_all)
             completed, failed, released, running = (taken[job_id] for job_id in ids)
             await awake.complete_job(completed, {"by": "the one awake"})
             await awake.fail_job(failed, "bad data", business=True)

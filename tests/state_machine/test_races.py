@@ -1,9 +1,9 @@
 """Every pair of operations on one job at the same time, on real connections.
 
-Each pair is run in every state in which its first operation changes something. Twice the order is forced: the first one's
-transaction stays open until the second has ended or is proven to wait for it; then it is committed, or rolled back. And both
-are let go at the same moment, a few times. Whatever happens, the outcome must be that of one after the other, and the record
-must be whole.
+Each pair is run in every state in which both change something, or else the first one does. Twice the order is forced: the first
+one's transaction stays open until the second has ended or is proven to wait for it; then it is committed, or rolled back. And
+both are let go at the same moment, a few times. Whatever happens, the outcome must be that of one after the other, and the
+record must be whole.
 """
 
 from __future__ import annotations
@@ -18,7 +18,20 @@ from tests.state_machine.history_checker import check_history
 from tests.state_machine.operations import perform
 from tests.state_machine.scenes import build, state_of
 from tests.state_machine.serial import Moment, outcome_passed_over, outcomes_in_turn
-from tests.state_machine.transitions import ABSENT, COMPLETED, DEAD, FAILED, HELD, NEVER_WAIT, TRANSITIONS, State
+from tests.state_machine.transitions import (
+    ABSENT,
+    CANCELLED,
+    COMPLETED,
+    DEAD,
+    DEFERRED,
+    DUE,
+    FAILED,
+    HELD,
+    NEVER_WAIT,
+    READY,
+    TRANSITIONS,
+    State,
+)
 
 if TYPE_CHECKING:
     from tests.state_machine.bench import Bench
@@ -45,7 +58,6 @@ RACERS = (
 )
 PAIRS = [(first, second) for first in RACERS for second in RACERS]
 ROUNDS = 3
-Outcome = tuple[tuple[State, int, int, tuple[str, ...], int], str, str]
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
@@ -125,19 +137,23 @@ async def _scene(bench: Bench, state: State) -> tuple[Case, Moment]:
     """Build a state; what is held is under a lease that ran out, so that everything may happen to it."""
     case = await build(bench, state, ("lease ran out",) if state in HELD else ())
     recorded = {DEAD: ("business", "released"), FAILED: ("business", "released"), ABSENT: ()}.get(state, ("released",))
-    if state in {State.DEFERRED, State.DUE}:
+    if state in {DEFERRED, DUE}:
         recorded = ("failed", "released")
-    begun = state in {*HELD, State.DEFERRED, State.DUE, COMPLETED, DEAD, FAILED}
+    begun = state in {*HELD, DEFERRED, DUE, COMPLETED, DEAD, FAILED}
     return case, Moment(state, state in HELD, state in HELD, int(begun), recorded=recorded)
 
 
 def _states(first: str, second: str) -> list[State]:
-    """The states in which the first operation changes something, or both do if there are any."""
-    one, other = ({row.state for row in TRANSITIONS if row.operation == operation} for operation in (first, second))
-    if first == "enqueue same reference":
-        one = {ABSENT, State.CANCELLED}
-    if second == "enqueue same reference":
-        other = {ABSENT, *State}
-    if first == "pause":
-        one = {State.READY}
-    return sorted(state for state in (one & other or one) if not (state is not ABSENT and "enqueue" in {first, second}))
+    """The states in which both change something, or else the first one does; a new job can only be enqueued where there is none."""
+    if "enqueue" in {first, second}:
+        return [ABSENT]
+    one, other = _changes_in(first), _changes_in(second)
+    return sorted(one & other or one)
+
+
+def _changes_in(operation: str) -> set[State]:
+    if operation == "enqueue same reference":
+        return {ABSENT, CANCELLED}
+    if operation == "pause":
+        return {READY}
+    return {row.state for row in TRANSITIONS if row.operation == operation}
