@@ -55,10 +55,12 @@ BEGIN
      ORDER BY s.ordinal; -- the join may come in another order, and places are drawn after the sort
 
     -- A first sending may have committed and its job may have been settled while we looked: the ids are ours now, so look again.
-    IF p_resent AND EXISTS (SELECT FROM unnest(p_ids) WITH ORDINALITY u(id, ordinal)
-                             WHERE u.ordinal <> ALL (v_left_out)
-                               AND (EXISTS (SELECT FROM job_history h WHERE h.id = u.id) OR EXISTS (SELECT FROM dead_letter_queue d WHERE d.id = u.id))) THEN
-        RAISE EXCEPTION 'the first sending of this batch has just been worked off: send it once more' USING ERRCODE = '40001';
+    IF p_resent THEN -- apart, since a condition is set up whole: every enqueue would lock every week of history
+        IF EXISTS (SELECT FROM unnest(p_ids) WITH ORDINALITY u(id, ordinal)
+                    WHERE u.ordinal <> ALL (v_left_out)
+                      AND (EXISTS (SELECT FROM job_history h WHERE h.id = u.id) OR EXISTS (SELECT FROM dead_letter_queue d WHERE d.id = u.id))) THEN
+            RAISE EXCEPTION 'the first sending of this batch has just been worked off: send it once more' USING ERRCODE = '40001';
+        END IF;
     END IF;
     IF p_notify THEN
         PERFORM announce(n.queue_name, cardinality(p_ids)) FROM (SELECT DISTINCT t ->> 'queue_name' AS queue_name FROM jsonb_array_elements(v_templates) t) n;
