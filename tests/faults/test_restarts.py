@@ -8,10 +8,10 @@ import asyncpg
 
 from tests.faults.fleet import Ledger, each_completed_once, load, robots
 
-CRASHES = 4
-BREAKS = 15
+CRASHES = 3
+BREAKS = 8
 BREAK = """
-    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    SELECT count({0}(pid)) FROM pg_stat_activity
      WHERE application_name LIKE 'casare%' AND datname = current_database()
 """
 
@@ -32,15 +32,16 @@ async def test_the_server_crashes_under_load(own_server, own_config):
     assert account["attempts"] == 1, "a claim whose reply was lost gives its attempt back"
 
 
-async def test_connections_break_under_load(config, connection):
+async def test_connections_break_and_statements_are_cancelled_under_load(config, connection):
     config = config.model_copy(update={"outage_patience": 60, "poll_interval": 0.1})
     ledger = Ledger()
     broken = 0
     async with robots(config, 2, ledger):
         async with load(config) as ids:
             for _ in range(BREAKS):
-                await ledger.grows_by(50)
-                broken += await connection.fetchval(BREAK)
+                for how in ("pg_terminate_backend", "pg_cancel_backend"):
+                    await ledger.grows_by(50)
+                    broken += await connection.fetchval(BREAK.format(how))
             await ledger.grows_by(50)
         account = await each_completed_once(connection, ids)
 

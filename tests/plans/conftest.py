@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from tests.plans import figures
 from tests.plans.measure import hold_off_upkeep, warm_up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+
+FIGURE = "buffers"
 
 
 @pytest.fixture
@@ -30,8 +31,24 @@ async def other(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     await opened.close()
 
 
+@pytest.fixture
+def record(record_property: Callable[[str, object], None]) -> Callable[[str, str, int], int]:
+    """Remember a figure for the table, and return it."""
+
+    def remember(call: str, state: str, buffers: int) -> int:
+        record_property(FIGURE, f"{call:<32} {state:<52} {buffers:>6}")
+        return buffers
+
+    return remember
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    lines = figures.table()
-    if lines and config.get_verbosity() > 0:
+    if config.get_verbosity() < 1:
+        return
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    lines = [
+        line for report in reports if report.when == "call" for name, line in report.user_properties if name == FIGURE
+    ]
+    if lines:
         terminalreporter.section("shared buffers of a call")
         terminalreporter.write_line("\n".join(lines))

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 
 from casare_rpa.infrastructure.queue.floors import Floors
-from tests.plans.figures import record
 from tests.plans.measure import CLAIM, ENOUGH_FOR_A_GENERIC_PLAN, ROBOT, SETTLE, claim_buffers, fill, hold_off_upkeep
 
 FAR_AWAY = datetime(2999, 1, 1, tzinfo=UTC)
@@ -16,7 +15,7 @@ MOST = {1: 60, 10: 220}
 
 
 @pytest.mark.parametrize("limit", MOST)
-async def test_ten_thousand_waiting_cost_what_ten_do(warm, limit):
+async def test_ten_thousand_waiting_cost_what_ten_do(warm, limit, record):
     await fill(warm, "few", 10)
     few = record(f"claim_jobs({limit})", "10 waiting", await claim_buffers(warm, "few", limit))
     await fill(warm, "many", 10_000)
@@ -27,7 +26,7 @@ async def test_ten_thousand_waiting_cost_what_ten_do(warm, limit):
 
 
 @pytest.mark.parametrize("limit", MOST)
-async def test_jobs_for_others_at_the_head_cost_nothing(warm, limit):
+async def test_jobs_for_others_at_the_head_cost_nothing(warm, limit, record):
     await fill(warm, "queue", 10)
     alone = await claim_buffers(warm, "queue", limit)
     await fill(warm, "queue", 10_000, priority=20, requirements={"capabilities": ["sap"]})
@@ -37,7 +36,7 @@ async def test_jobs_for_others_at_the_head_cost_nothing(warm, limit):
     assert behind <= alone + 2 * limit + 15
 
 
-async def test_tenants_own_jobs_are_not_reached_over_those_of_others(warm):
+async def test_tenants_own_jobs_are_not_reached_over_those_of_others(warm, record):
     await fill(warm, "queue", 10_000, priority=20, tenant_id="globex")
     await fill(warm, "queue", 10, tenant_id="acme")
     await warm.execute("INSERT INTO pgqueuer.logins VALUES (session_user, 'acme', NULL)")
@@ -49,7 +48,7 @@ async def test_tenants_own_jobs_are_not_reached_over_those_of_others(warm):
 
 
 @pytest.mark.parametrize("limit", MOST)
-async def test_deferred_jobs_of_high_priority_at_the_head_cost_nothing(warm, limit):
+async def test_deferred_jobs_of_high_priority_at_the_head_cost_nothing(warm, limit, record):
     await fill(warm, "queue", 10)
     alone = await claim_buffers(warm, "queue", limit)
     await fill(warm, "queue", 10_000, priority=20, run_at=FAR_AWAY)
@@ -62,7 +61,7 @@ async def test_deferred_jobs_of_high_priority_at_the_head_cost_nothing(warm, lim
 
 
 @pytest.mark.parametrize("limit", MOST)
-async def test_plans_made_while_there_was_nothing(connection, other, limit):
+async def test_plans_made_while_there_was_nothing(connection, other, limit, record):
     """Nobody analyzes between the first job and the ten-thousandth; a robot's session is older than either."""
     await hold_off_upkeep(connection)
     for _ in range(ENOUGH_FOR_A_GENERIC_PLAN):
@@ -77,13 +76,13 @@ async def test_plans_made_while_there_was_nothing(connection, other, limit):
     assert cached <= MOST[limit]
 
 
-async def test_nothing_to_claim_costs_next_to_nothing(warm):
+async def test_nothing_to_claim_costs_next_to_nothing(warm, record):
     await fill(warm, "queue", 10_000, priority=20, requirements={"capabilities": ["sap"]})
 
-    assert record("claim_jobs(10)", "none fit of 10,000", await claim_buffers(warm, "queue", 10)) <= 45
+    assert record("claim_jobs(10)", "none fit of 10,000", await claim_buffers(warm, "queue", 10)) <= 60
 
 
-async def test_dead_entries_at_the_head_under_a_held_snapshot(warm, other):
+async def test_dead_entries_at_the_head_under_a_held_snapshot(warm, other, record):
     """Vacuum cannot remove what a held snapshot may still see. The floor steps over it."""
     await fill(warm, "queue", 5_010)
     snapshot = other.transaction(isolation="repeatable_read")

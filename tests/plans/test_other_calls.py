@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from tests.plans.figures import record
 from tests.plans.measure import (
     CANCEL,
     ENOUGH_FOR_A_GENERIC_PLAN,
@@ -31,7 +30,7 @@ def named(waiting: int) -> str:
     return f"{waiting:,} waiting"
 
 
-async def test_settle(warm):
+async def test_settle(warm, record):
     for waiting in SIZES:
         await fill(warm, f"queue {waiting}", waiting)
         ids, tokens = await hold(warm, f"queue {waiting}", 10)
@@ -42,7 +41,7 @@ async def test_settle(warm):
             assert record(f"settle_jobs(10) {outcome}", named(waiting), ten) <= 350
 
 
-async def test_settle_again(warm):
+async def test_settle_again(warm, record):
     """A settlement that was sent before is looked up by the job's id in what ended attempts left behind."""
     for waiting in SIZES:
         await fill(warm, f"queue {waiting}", waiting)
@@ -53,7 +52,7 @@ async def test_settle_again(warm):
             assert record(f"settle_jobs(1) again {outcome}", f"{waiting:,} settled", again) <= 50
 
 
-async def test_start(warm):
+async def test_start(warm, record):
     for waiting in SIZES:
         await fill(warm, f"queue {waiting}", waiting)
         ids, tokens = await hold(warm, f"queue {waiting}", 10)
@@ -61,7 +60,7 @@ async def test_start(warm):
         assert record("start_jobs(10)", named(waiting), await buffers(warm, START, ids, tokens)) <= 200
 
 
-async def test_heartbeat(warm):
+async def test_heartbeat(warm, record):
     for waiting in SIZES:
         queue = f"queue {waiting}"
         await fill(warm, queue, waiting)
@@ -69,7 +68,7 @@ async def test_heartbeat(warm):
         assert record("heartbeat(10)", named(waiting), await buffers(warm, HEARTBEAT, ROBOT, queue, ids, tokens)) <= 220
 
 
-async def test_enqueue(warm):
+async def test_enqueue(warm, record):
     for waiting in SIZES:
         queue = f"queue {waiting}"
         await fill(warm, queue, waiting, reference="old")
@@ -80,7 +79,7 @@ async def test_enqueue(warm):
             assert record(f"enqueue_jobs({jobs}) referenced", named(waiting), referenced) <= most
 
 
-async def test_upkeep(warm):
+async def test_upkeep(warm, record):
     for waiting in SIZES:
         await fill(warm, "queue", waiting)
         await fill(warm, "later", waiting, run_at=datetime(2999, 1, 1, tzinfo=UTC))
@@ -90,13 +89,13 @@ async def test_upkeep(warm):
         assert record("upkeep", state, await buffers(warm, UPKEEP)) <= 80
 
 
-async def test_cancel(warm):
+async def test_cancel(warm, record):
     for waiting in SIZES:
         [*_, last] = await fill(warm, "queue", waiting)
         assert record("cancel_job", named(waiting), await buffers(warm, CANCEL, last)) <= 60
 
 
-async def test_find(warm):
+async def test_find(warm, record):
     for waiting in SIZES:
         await fill(warm, f"queue {waiting}", waiting)
         ids, tokens = await hold(warm, f"queue {waiting}", waiting // 2)
@@ -106,7 +105,7 @@ async def test_find(warm):
             assert record(f"find_job that {where}", named(waiting), await buffers(warm, FIND, job_id)) <= 60
 
 
-async def test_plans_made_while_there_was_nothing(connection, other):
+async def test_plans_made_while_there_was_nothing(connection, other, record):
     """A producer's and a robot's session may be older than all jobs, and nobody analyzes soon."""
     calls: dict[str, tuple[Any, ...]] = {
         "heartbeat": (HEARTBEAT, ROBOT, "queue", [], []),
