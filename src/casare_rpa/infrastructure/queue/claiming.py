@@ -86,6 +86,7 @@ class Claimer:
         """Held from the moment that free slots are counted until they are taken."""
         self._looked_back = self._swept = float("-inf")
         self._sweep_took = 0.0
+        self._finished = False
 
     async def claim(self, limit: int, *, start: bool, settling: list[Settlement] | None = None) -> Claimed:
         """Claim up to `limit` jobs, and settle what has ended in the same transaction.
@@ -97,7 +98,10 @@ class Claimer:
 
         """
         async with self._one_at_a_time:
-            looks_back = time.monotonic() - self._looked_back >= LOOK_BACK_EVERY
+            if self._finished:
+                return Claimed([])
+            # A claim by hand keeps the strict order; a busy robot may find what came back a moment later.
+            looks_back = not start or time.monotonic() - self._looked_back >= LOOK_BACK_EVERY
             claimed = await self._claim(limit, start=start, look_back=looks_back, settling=settling)
             try:
                 if len(claimed.jobs) < limit and not looks_back:
@@ -113,6 +117,11 @@ class Claimer:
                 self._forget(claimed.jobs)
                 raise
             return claimed
+
+    async def finish(self) -> None:
+        """Claim no more, once the claim that is under way has come back."""
+        async with self._one_at_a_time:
+            self._finished = True
 
     def _forget(self, jobs: list[JobModel]) -> None:
         """Hold these no more: nobody will get to see them, and the next heartbeat gives them back."""

@@ -81,6 +81,7 @@ class PgQueuerConsumer:
         self._settler: Settler | None = None
         self._work: Work | None = None
         self._stopped = False
+        self._stop_task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Connect, check the schema, start the heartbeats.
@@ -230,12 +231,17 @@ class PgQueuerConsumer:
 
     async def stop(self) -> None:
         """Claim no more, give running handlers `shutdown_grace` seconds, release the rest, disconnect. Stopping twice is safe."""
-        if self._stopped or self._work is None or self._pool is None:
-            self._stopped = True
-            return
         self._stopped = True
+        if self._stop_task is None:
+            self._stop_task = asyncio.create_task(self._stop(), name=f"casare stop {self.robot_id}")
+        await asyncio.shield(self._stop_task)
+
+    async def _stop(self) -> None:
+        if self._work is None or self._pool is None or self._claimer is None:
+            return
         self._work.stop_claiming()
         await self._work.claims_no_more()
+        await self._claimer.finish()
         if not await self._work.ended(self.config.shutdown_grace):
             await self._work.cancel_all()
         await self._release_all()
@@ -255,6 +261,7 @@ class PgQueuerConsumer:
         """Called by the lifeline, from its thread."""
 
         def take(work: Work) -> None:
+            self._cancel_requested.intersection_update(self._leases.holding().tokens.values())
             self._cancel_requested.update(cancelled)
             work.cancel(cancelled, lost=False)
             work.cancel(lost, lost=True)
@@ -287,7 +294,7 @@ class PgQueuerConsumer:
             self._leases.drop(job_id, token)
 
     def _ready(self, part: T | None) -> T:
-        if part is None or (self._stopped and part is not self._settler):
+        if part is None or (self._stopped and part not in (self._settler, self._limits)):
             raise ConfigError("the consumer is not open: use it as `async with PgQueuerConsumer(...) as consumer`")
         return part
 

@@ -53,7 +53,8 @@ BEGIN
         SELECT array_agg(f.route_id ORDER BY f.ordinal), array_agg(f.priority ORDER BY f.ordinal), array_agg(f.floor ORDER BY f.ordinal)
           INTO v_ready, v_priorities, v_floors
           FROM unnest(v_routes, v_priorities, v_floors) WITH ORDINALITY f(route_id, priority, floor, ordinal)
-         WHERE EXISTS (SELECT FROM jobs j WHERE j.route_id = f.route_id AND j.status = 'PENDING' AND NOT j.deferred AND j.seq > f.floor);
+         CROSS JOIN LATERAL (SELECT FROM jobs j WHERE j.route_id = f.route_id AND j.status = 'PENDING' AND NOT j.deferred AND j.seq > f.floor
+                              ORDER BY j.seq LIMIT 1) c; -- with EXISTS, all ready jobs of all queues would be walked
     ELSE
         v_ready := v_routes;
     END IF;

@@ -67,7 +67,7 @@ LANGUAGE sql STABLE AS $$
     SELECT h.status FROM job_history h WHERE p_outcome = 'completed' AND h.id = p_id AND h.status = 'COMPLETED' AND h.token_hash = token_hash(p_token)
     UNION ALL
     SELECT a.status FROM job_attempts a WHERE a.job_id = p_id AND a.token_hash = token_hash(p_token)
-       AND (a.outcome = p_outcome OR (a.outcome = 'cancelled' AND p_outcome IN ('failed', 'business', 'released')))
+       AND (a.outcome = p_outcome OR (a.outcome = 'cancelled' AND a.started_at IS NOT NULL AND p_outcome IN ('failed', 'business', 'released')))
 $$;
 
 CREATE OR REPLACE FUNCTION check_results(p_results jsonb[]) RETURNS void

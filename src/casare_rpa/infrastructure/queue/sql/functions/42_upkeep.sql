@@ -9,7 +9,8 @@ DECLARE
 BEGIN
     SELECT * INTO v_state FROM upkeep_state FOR UPDATE SKIP LOCKED;
     IF NOT FOUND OR (v_state.passed_at > v_now - interval '0.9 seconds' AND NOT p_force) THEN
-        RETURN 5 + 1.5 * random();
+        -- The more robots there are, the less often each needs to look whether somebody still does it.
+        RETURN 2 + random() * 0.15 * (SELECT count(*) FROM robots r WHERE r.seen_at > v_now - interval '40 seconds');
     END IF;
     PERFORM pass_upkeep(v_state, v_now);
     IF v_state.partitioned_at IS NULL OR v_state.partitioned_at < v_now - interval '1 hour' OR p_force THEN
