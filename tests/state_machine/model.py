@@ -294,7 +294,8 @@ class Model:
 
     def _end(self, job: Job, outcome: str, status: JobStatus) -> JobStatus:
         if job.lease is not None:
-            job.lease.ended, job.lease.answer = outcome, status
+            cancelled_early = outcome == "cancelled" and job.started is None
+            job.lease.ended, job.lease.answer = outcome, None if cancelled_early else status
         job.lease, job.started, job.status = None, None, status
         if status is JobStatus.CANCELLED:
             self._free(next(job_id for job_id, known in self.jobs.items() if known is job))

@@ -129,5 +129,6 @@ def _apply(now: Moment, row: Transition) -> Moment:
     if row.ends:
         after = replace(after, recorded=tuple(sorted((*now.recorded, row.ends))))
     if row.lease == "ended":
-        return replace(after, holds=False, lease_ran_out=False, ended=(row.ends or "completed", _STATUS[row.to]))
+        outcome = "cancelled before it began" if row.operation == "cancel" else row.ends or "completed"
+        return replace(after, holds=False, lease_ran_out=False, ended=(outcome, _STATUS[row.to]))
     return replace(after, lease_ran_out=False) if row.lease else after
