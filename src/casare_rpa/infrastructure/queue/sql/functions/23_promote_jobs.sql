@@ -9,7 +9,8 @@ DECLARE
 BEGIN
     FOR v_route IN
         SELECT f.route_id FROM unnest(p_routes) WITH ORDINALITY f(route_id, ordinal)
-         WHERE EXISTS (SELECT FROM jobs j WHERE j.route_id = f.route_id AND j.status = 'PENDING' AND j.deferred AND j.run_at <= p_now)
+         CROSS JOIN LATERAL (SELECT FROM jobs j WHERE j.route_id = f.route_id AND j.status = 'PENDING' AND j.deferred AND j.run_at <= p_now
+                              ORDER BY j.run_at LIMIT 1) d -- with EXISTS, all deferred jobs of all queues might be walked
          ORDER BY f.ordinal
     LOOP
         SELECT array_agg(d.id) INTO v_ids

@@ -60,7 +60,8 @@ BEGIN
     PERFORM expire_leases(p_now, 1000);
     FOR v_route IN
         SELECT r.queue_name, array_agg(DISTINCT r.route_id) AS routes FROM routes r
-         WHERE EXISTS (SELECT FROM jobs j WHERE j.route_id = r.route_id AND j.status = 'PENDING' AND j.deferred AND j.run_at <= p_now)
+         CROSS JOIN LATERAL (SELECT FROM jobs j WHERE j.route_id = r.route_id AND j.status = 'PENDING' AND j.deferred AND j.run_at <= p_now
+                              ORDER BY j.run_at LIMIT 1) d
          GROUP BY r.queue_name
     LOOP
         PERFORM announce(v_route.queue_name, promote_jobs(v_route.routes, p_now, 1000));
