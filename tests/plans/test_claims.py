@@ -104,3 +104,20 @@ async def test_dead_entries_at_the_head_under_a_held_snapshot(warm, other, recor
     await snapshot.rollback()
     assert above <= MOST[10]
     assert over > above + 150, "no dead entries lay ahead: this test shows nothing"
+
+
+async def test_many_routes_cost_a_step_each_and_no_look_at_the_jobs_of_others(warm, record):
+    """Tenants and priorities of one queue; thousands of jobs come later, when all is planned, that are for somebody else."""
+    for jobs in (1, 10):
+        for tenant in range(10):
+            for priority in (0, 5):
+                await fill(warm, "queue", jobs, tenant_id=f"tenant {tenant}", priority=priority)
+        alone = {limit: await claim_buffers(warm, "queue", limit) for limit in MOST}
+    await fill(warm, "elsewhere", 10_000)
+    await fill(warm, "elsewhere", 10_000, run_at=FAR_AWAY)
+    await fill(warm, "queue", 10_000, priority=20, requirements={"capabilities": ["sap"]})
+
+    for limit, most in MOST.items():
+        beside = await claim_buffers(warm, "queue", limit)
+        assert record(f"claim_jobs({limit})", "20 routes fit, 30,000 jobs for others", beside) <= most + 20 * 9
+        assert beside <= alone[limit] + 110
