@@ -14,6 +14,7 @@ from casare_rpa.infrastructure.queue.calls import ClaimArguments
 from casare_rpa.infrastructure.queue.floors import SWEEP_EVERY, SWEEP_SHARE, Floors
 from casare_rpa.infrastructure.queue.pool import borrowed
 from casare_rpa.infrastructure.queue.rows import claimed_job
+from casare_rpa.infrastructure.queue.settlement import Settlement
 from casare_rpa.infrastructure.queue.settler import settle_arguments, statuses_of
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.leases import Leases
     from casare_rpa.infrastructure.queue.lifeline import Lifeline
     from casare_rpa.infrastructure.queue.models import JobModel, JobStatus
-    from casare_rpa.infrastructure.queue.settlement import Settlement
+    from casare_rpa.infrastructure.queue.settler import Settler
 
 LOOK_BACK_EVERY = 0.25
 """Seconds between looks at due and returned jobs while there is enough other work."""
@@ -69,6 +70,7 @@ class Claimer:
         offers: Mapping[str, Any],
         leases: Leases,
         lifeline: Lifeline,
+        settler: Settler,
     ) -> None:
         self._config = config
         self._calls = calls
@@ -78,6 +80,7 @@ class Claimer:
         self._offers = json.dumps(offers, ensure_ascii=False)
         self._leases = leases
         self._lifeline = lifeline
+        self._settler = settler
         # A claim whose reply is overdue is given up while its leases still hold, so that they are released and not run out.
         self._longest_call = min(COMMAND_TIMEOUT, max(SHORTEST_PATIENCE, config.visibility_timeout / 2))
         self._floors = Floors()
@@ -192,4 +195,16 @@ class Claimer:
         self._lifeline.leases_added()
         self._floors.learn(rows, full=len(rows) >= limit)
         rows.sort(key=lambda row: (-row["priority"], row["seq"]))
-        return Claimed([claimed_job(row, self._robot_id) for row in rows], next_due)
+        return Claimed([job for row in rows if (job := self._read(row)) is not None], next_due)
+
+    def _read(self, row: asyncpg.Record) -> JobModel | None:
+        """Return the job of a row; one that cannot be read is a dead letter, and harms neither the robot nor the others."""
+        try:
+            return claimed_job(row, self._robot_id)
+        except (ValueError, RecursionError) as error:
+            fault = f"this job cannot be read: {type(error).__name__}: {error}"
+            self._settler.submit(
+                Settlement(row["id"], row["lease_token"], "business", error=fault),
+                lambda settlement, _: self._leases.drop(settlement.job_id, settlement.token),
+            )
+            return None

@@ -106,6 +106,7 @@ class PgQueuerConsumer:
             self._offers,
             self._leases,
             self._lifeline,
+            self._settler,
         )
         self._work = Work(self.config, self._claimer, self._settler, self._leases, self._lifeline, self._limits.result)
         self._lifeline.start()
@@ -226,8 +227,7 @@ class PgQueuerConsumer:
         try:
             await work.run(handler)
         finally:
-            if not self._stopped:
-                await asyncio.shield(self.stop())
+            await asyncio.shield(self.stop())
 
     async def stop(self) -> None:
         """Claim no more, give running handlers `shutdown_grace` seconds, release the rest, disconnect. Stopping twice is safe."""
@@ -245,6 +245,7 @@ class PgQueuerConsumer:
         if not await self._work.ended(self.config.shutdown_grace):
             await self._work.cancel_all()
         await self._release_all()
+        self._work.give_up()
         self._ready(self._settler).abandon()
         await self._lifeline.stop()
         with contextlib.suppress(TimeoutError):

@@ -32,7 +32,7 @@ async def execute(job: JobModel, handler: Callable[[JobModel], Awaitable[Any]], 
         else:
             async with asyncio.timeout(job.time_limit) as limit:
                 result = await handler(job)
-    except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+    except (asyncio.CancelledError, KeyboardInterrupt):
         raise
     except BusinessError as error:
         return failed(job, error, business=True)
@@ -57,6 +57,10 @@ def completed(job: JobModel, result: Any, result_limit: int) -> Settlement:
         text = None if result is None else to_json(make_safe(result), "result", result_limit)
     except RecursionError:
         raise InvalidJob(f"result is nested deeper than {MAX_DEPTH} levels") from None
+    except InvalidJob:
+        raise
+    except Exception as error:  # noqa: BLE001 - a result may be an object of the handler's that cannot even be read
+        raise InvalidJob(f"result cannot be read: {_first_line(error)}") from None
     return Settlement(*_lease(job), "completed", result=text)
 
 
@@ -77,7 +81,7 @@ def error_text(error: str | BaseException) -> str:
     if isinstance(error, BaseException):
         text = _first_line(error)
         if not isinstance(error, BusinessError):
-            text += "\n" + "".join(traceback.format_exception(error))
+            text += "\n" + _traceback(error)
     else:
         text = str(error)
     encoded = safe_text(text).encode()
@@ -87,10 +91,17 @@ def error_text(error: str | BaseException) -> str:
     return encoded[: MAX_ERROR_BYTES - len(note)].decode(errors="ignore") + note
 
 
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except BaseException as broken:  # noqa: BLE001 - an error that cannot be printed must still end its attempt
+        return f"(no traceback: printing it raised {type(broken).__name__})"
+
+
 def _first_line(error: BaseException) -> str:
     try:
         return f"{type(error).__name__}: {error}"
-    except Exception as broken:  # noqa: BLE001 - an error that cannot be printed must still end its attempt
+    except BaseException as broken:  # noqa: BLE001 - as above
         return f"{type(error).__name__} (printing it raised {type(broken).__name__})"
 
 

@@ -32,6 +32,8 @@ class Leases:
         self._seconds: dict[UUID, float] = {}
         self._in_flight: set[int] = set()
         self._last_request = 0
+        self.abandoned = False
+        """Whether the answer of any request was given up, so that the database may hold what is not known here."""
 
     def __len__(self) -> int:
         return len(self._tokens)
@@ -55,6 +57,7 @@ class Leases:
         """A request's answer is no longer waited for: what the database gave out for it goes back with the next heartbeat."""
         with self._lock:
             self._in_flight.discard(request)
+            self.abandoned = True
 
     def drop(self, job_id: UUID, token: UUID | None) -> None:
         """This lease has ended."""

@@ -145,6 +145,9 @@ class Lifeline:
             self._beat_due = min(self._beat_due, time.monotonic() + self._interval)
             pause = min(self._beat_due, upkeep_due) - time.monotonic()
             await self._pause(pause if self._wants_jobs == self._waits else min(pause, RETRY_WAITING))
+        if self._stopping and self._leases.abandoned and not connection.is_closed():
+            async with self._patience():
+                await self._beat(connection)  # gives back what came for a request that was given up
 
     def _patience(self) -> asyncio.Timeout:
         """Give up on a silent link in time: the leases must outlast a heartbeat that was lost on it and the next one."""

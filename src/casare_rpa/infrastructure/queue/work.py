@@ -32,6 +32,8 @@ REFUSALS = (InvalidJob, asyncpg.DataError, asyncpg.ProgramLimitExceededError)
 """What the database says of a result that it cannot hold; everything else is its own trouble, and no fault of the job."""
 LONGEST_IDLE = 5.0
 """Seconds between looks for work at most, whatever the poll interval: even proven notifications may be lost."""
+SETTLE_AGAIN = 0.2
+"""Seconds until a settlement is sent again that the database was away for."""
 BUSY_AFTER = 0.5
 """Seconds without a free slot, or with more jobs than slots, after which a robot need not hear of new jobs."""
 
@@ -54,13 +56,14 @@ class Work:
         self._leases = leases
         self._lifeline = lifeline
         self._result_limit = result_limit
-        self._tasks: dict[UUID | None, tuple[asyncio.Task[None], JobModel]] = {}
+        self._tasks: dict[UUID | None, tuple[asyncio.Task[None], Settlement]] = {}
         """What runs, by lease token: a robot that has lost a job may claim it again before its first handler has ended."""
         self._newest: dict[UUID | None, UUID | None] = {}
         """The newest token of each job that runs."""
         self._waiting: list[Settlement] = []
         self._claims_at_once = False
         self._lost: set[UUID | None] = set()
+        self._asked: set[UUID | None] = set()
         self._wake = asyncio.Event()
         self._slot_freed = asyncio.Event()
         self._all_ended = asyncio.Event()
@@ -182,10 +185,14 @@ class Work:
                 await self._all_ended.wait()
         return not self._tasks
 
+    def give_up(self) -> None:
+        """Wait no more for handlers that do not end: their leases are no longer kept."""
+        self._all_ended.set()
+
     async def cancel_all(self) -> None:
         """Cancel every handler; their jobs are released."""
-        for task, job in list(self._tasks.values()):
-            self._cancel(task, job)
+        for task, lease in list(self._tasks.values()):
+            self._cancel(task, lease)
         await self.ended(grace=5.0)
 
     def cancel(self, tokens: Iterable[UUID | None], *, lost: bool) -> None:
@@ -200,27 +207,29 @@ class Work:
         if job.id in self._newest:
             self.cancel([self._newest[job.id]], lost=True)
         task = asyncio.create_task(self._work(job, handler))
-        self._tasks[job.lease_token] = (task, job)
+        self._tasks[job.lease_token] = (task, released(job))
         self._newest[job.id] = job.lease_token
         self._all_ended.clear()
 
     async def _work(self, job: JobModel, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
+        lease = released(job)  # what the handler does to the model cannot change it
         try:
             settlement = await execute(job, handler, self._result_limit)
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            asked = task is not None and task.cancelling() > 0
             # A cancellation that nobody asked for is the handler's own doing, and its failure.
-            settlement = released(job) if asked else failed(job, error)
-        self._settle(settlement)
+            settlement = lease if lease.token in self._asked else failed(job, error)
+        except Exception as error:  # noqa: BLE001 - whatever came up, the attempt ends
+            settlement = lease._replace(outcome="failed", error=error_text(error))
+        self._settle(settlement._replace(job_id=lease.job_id, token=lease.token))
 
-    def _cancel(self, task: asyncio.Task[None], job: JobModel) -> None:
+    def _cancel(self, task: asyncio.Task[None], lease: Settlement) -> None:
+        self._asked.add(lease.token)
         task.cancel()
-        task.add_done_callback(partial(self._cancelled, job))
+        task.add_done_callback(partial(self._cancelled, lease))
 
-    def _cancelled(self, job: JobModel, task: asyncio.Task[None]) -> None:
+    def _cancelled(self, lease: Settlement, task: asyncio.Task[None]) -> None:
         if task.cancelled():  # before its first step, which would have caught it
-            self._settle(released(job))
+            self._settle(lease)
 
     def _settle(self, settlement: Settlement) -> None:
         """Begin to settle: with the next claim when that is made at once, else apart. The slot is free afterwards."""
@@ -237,8 +246,8 @@ class Work:
         if isinstance(fate, DatabaseUnavailable):
             if self._stopping:
                 self._end(settlement)  # the job is neither done nor failed: its lease runs out
-            else:
-                self._settle(settlement)  # however long it is away: the lease may still hold when it comes back
+            else:  # however long it is away: the lease may still hold when it comes back
+                asyncio.get_running_loop().call_later(SETTLE_AGAIN, self._settle, settlement)
         elif isinstance(fate, REFUSALS) and settlement.outcome == "completed":
             # The database refuses what the handler brought, for example as too large: another run would bring it again.
             self._settle(Settlement(settlement.job_id, settlement.token, "business", error=error_text(fate)))
@@ -249,6 +258,7 @@ class Work:
         self._leases.drop(settlement.job_id, settlement.token)
         self._tasks.pop(settlement.token, None)
         self._lost.discard(settlement.token)
+        self._asked.discard(settlement.token)
         if self._newest.get(settlement.job_id) == settlement.token:
             del self._newest[settlement.job_id]
         self._slot_freed.set()

@@ -18,9 +18,16 @@ DECLARE
     v_routes    bigint[];
     v_left_out  integer[] := '{}';
     v_taken     record;
+    v_jobs      integer;
 BEGIN
     SELECT * INTO v_scope FROM caller_scope();
     PERFORM check_payloads(p_ids, p_payloads);
+    IF p_run_ats IS NOT NULL THEN
+        PERFORM check_run_ats(p_run_ats);
+    END IF;
+    IF NOT p_resent AND EXISTS (SELECT FROM dead_letter_queue d WHERE d.id = ANY (p_ids)) THEN
+        RAISE EXCEPTION 'an id of this batch is taken by a dead letter' USING ERRCODE = 'CR004';
+    END IF;
     SELECT t.templates, t.routes INTO v_templates, v_routes FROM open_templates(p_templates, v_scope.tenant, v_scope.queues) t;
 
     IF p_resent THEN
@@ -53,6 +60,11 @@ BEGIN
                max_retries integer, retry_delay double precision, visibility_timeout double precision, time_limit double precision,
                on_crash text, enable_dlq boolean)) WITH ORDINALITY t ON t.ordinality = s.template
      ORDER BY s.ordinal; -- the join may come in another order, and places are drawn after the sort
+    GET DIAGNOSTICS v_jobs = ROW_COUNT;
+    IF v_jobs <> cardinality(p_ids) - cardinality(v_left_out) THEN
+        RAISE EXCEPTION 'a batch of % jobs names templates, references or times for others, or templates that are not there', cardinality(p_ids)
+            USING ERRCODE = 'CR004';
+    END IF;
 
     -- A first sending may have committed and its job may have been settled while we looked: the ids are ours now, so look again.
     IF p_resent THEN -- apart, since a condition is set up whole: every enqueue would lock every week of history

@@ -1,4 +1,4 @@
--- Refuses what no job may carry. A size is that of the JSON text as PostgreSQL prints it; the cheap binary size goes first.
+-- Refuses what no job may carry. A size is that of the JSON text as PostgreSQL prints it.
 CREATE OR REPLACE FUNCTION check_payloads(p_ids uuid[], p_payloads jsonb[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -12,15 +12,24 @@ BEGIN
         RAISE EXCEPTION 'a batch needs as many payloads as ids' USING ERRCODE = 'CR004';
     END IF;
     SELECT payload_limit INTO v_limit FROM settings;
-    SELECT u.ordinal, jsonb_typeof(u.payload) AS kind, octet_length(u.payload::text) AS size INTO v_bad
+    SELECT u.ordinal, CASE WHEN jsonb_typeof(u.payload) = 'object' THEN document_fault(u.payload, v_limit)
+                           ELSE 'must be a JSON object, not ' || coalesce(jsonb_typeof(u.payload), 'NULL') END AS fault INTO v_bad
       FROM unnest(p_payloads) WITH ORDINALITY u(payload, ordinal)
-     WHERE jsonb_typeof(u.payload) IS DISTINCT FROM 'object'
-        OR (pg_column_size(u.payload) > v_limit / 8 AND octet_length(u.payload::text) > v_limit)
+     WHERE jsonb_typeof(u.payload) IS DISTINCT FROM 'object' OR document_fault(u.payload, v_limit) IS NOT NULL
      LIMIT 1;
-    IF NOT FOUND THEN
-        RETURN;
-    ELSIF v_bad.kind IS DISTINCT FROM 'object' THEN
-        RAISE EXCEPTION 'the payload of job % must be a JSON object, not %', v_bad.ordinal, coalesce(v_bad.kind, 'NULL') USING ERRCODE = 'CR004';
+    IF FOUND THEN
+        RAISE EXCEPTION 'the payload of job % %', v_bad.ordinal, v_bad.fault USING ERRCODE = 'CR004';
     END IF;
-    RAISE EXCEPTION 'the payload of job % has % bytes, more than the limit of %', v_bad.ordinal, v_bad.size, v_limit USING ERRCODE = 'CR004';
+END $$;
+
+-- Refuses times that no program could read back.
+CREATE OR REPLACE FUNCTION check_run_ats(p_run_ats timestamptz[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_bad text;
+BEGIN
+    SELECT r::text INTO v_bad FROM unnest(p_run_ats) r WHERE r NOT BETWEEN '1970-01-01 00:00:00+00' AND '3000-01-01 00:00:00+00' LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'run_at must lie between the years 1970 and 3000, not at %', v_bad USING ERRCODE = 'CR004';
+    END IF;
 END $$;

@@ -23,6 +23,13 @@ BEGIN
         WHEN jsonb_typeof(p_template -> 'requirements') <> 'object' THEN 'requirements must be a JSON object'
         WHEN (p_template -> 'requirements') - ARRAY['capabilities', 'labels', 'environment', 'pool'] <> '{}'
             THEN 'requirements may say capabilities, labels, environment and pool'
+        WHEN jsonb_typeof(p_template #> '{requirements,capabilities}') <> 'array'
+             OR jsonb_path_exists(p_template, '$.requirements.capabilities[*] ? (@.type() != "string")') THEN 'requirements: capabilities must be a list of words'
+        WHEN jsonb_typeof(p_template #> '{requirements,labels}') <> 'object'
+             OR jsonb_path_exists(p_template, '$.requirements.labels.* ? (@.type() != "string")') THEN 'requirements: labels must be an object of words'
+        WHEN jsonb_typeof(p_template #> '{requirements,environment}') <> 'string' OR jsonb_typeof(p_template #> '{requirements,pool}') <> 'string'
+            THEN 'requirements: environment and pool must be words'
+        WHEN document_fault(p_template, 1048576) IS NOT NULL THEN 'a template ' || document_fault(p_template, 1048576)
         ELSE (SELECT format('there is no field "%s"', k) FROM jsonb_object_keys(p_template) k
                WHERE k <> ALL ('{workflow,queue_name,priority,tenant_id,tags,metadata,requirements,max_retries,retry_delay,visibility_timeout,time_limit,on_crash,enable_dlq}')
                LIMIT 1)

@@ -33,7 +33,7 @@ DECLARE
     v_xid    bigint;
     v_secret bytea;
 BEGIN
-    IF (p_limit BETWEEN 1 AND 10000 AND p_visibility BETWEEN 0.1 AND 1e6 AND length(p_robot) BETWEEN 1 AND 200) IS NOT TRUE THEN
+    IF (p_limit BETWEEN 1 AND 10000 AND p_visibility BETWEEN 0.1 AND 1e6 AND length(p_robot) BETWEEN 1 AND 200 AND p_incarnation IS NOT NULL) IS NOT TRUE THEN
         RAISE EXCEPTION 'a claim is for 1 to 10000 jobs, with a visibility timeout of 0.1 to 1000000 seconds, by a robot with a name of 1 to 200 characters'
             USING ERRCODE = 'CR004';
     END IF;

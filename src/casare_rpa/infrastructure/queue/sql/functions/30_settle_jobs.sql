@@ -74,12 +74,11 @@ CREATE OR REPLACE FUNCTION check_results(p_results jsonb[]) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_limit integer;
-    v_size  integer;
+    v_fault text;
 BEGIN
     SELECT result_limit INTO v_limit FROM settings;
-    SELECT octet_length(r::text) INTO v_size FROM unnest(p_results) r
-     WHERE pg_column_size(r) > v_limit / 8 AND octet_length(r::text) > v_limit LIMIT 1;
+    SELECT document_fault(r, v_limit) INTO v_fault FROM unnest(p_results) r WHERE document_fault(r, v_limit) IS NOT NULL LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'a result has % bytes, more than the limit of %', v_size, v_limit USING ERRCODE = 'CR004';
+        RAISE EXCEPTION 'a result %', v_fault USING ERRCODE = 'CR004';
     END IF;
 END $$;

@@ -18,8 +18,8 @@ BEGIN
 
     p_job.crashes := v_crashes;
     p_job.error := coalesce(cut_error(p_error), p_job.error);
-    INSERT INTO job_attempts (job_id, claimed_at, started_at, ended_at, attempt, status, outcome, robot, error, token_hash)
-    VALUES (p_job.id, p_job.claimed_at, p_job.started_at, p_now, p_job.attempt, v_status, v_outcome, p_job.claimed_by, cut_error(p_error),
+    INSERT INTO job_attempts (job_id, tenant_id, queue_name, claimed_at, started_at, ended_at, attempt, status, outcome, robot, error, token_hash)
+    VALUES (p_job.id, p_job.tenant_id, p_job.queue_name, p_job.claimed_at, p_job.started_at, p_now, p_job.attempt, v_status, v_outcome, p_job.claimed_by, cut_error(p_error),
             token_hash(p_job.lease_token));
 
     IF v_status = 'PENDING' THEN
@@ -53,7 +53,7 @@ CREATE OR REPLACE FUNCTION put_back(p_job jobs, p_now timestamptz, p_outcome tex
 LANGUAGE plpgsql AS $$
 DECLARE
     v_released boolean := p_outcome = 'released';
-    v_delay    double precision := CASE WHEN p_outcome = 'failed' THEN coalesce(p_retry_in, retry_backoff(p_job.retry_delay, p_job.attempt)) ELSE 0 END;
+    v_delay    double precision := CASE WHEN p_outcome = 'failed' THEN least(coalesce(p_retry_in, retry_backoff(p_job.retry_delay, p_job.attempt)), 1e9) ELSE 0 END;
 BEGIN
     UPDATE jobs j
        SET status = 'PENDING', attempt = p_job.attempt - v_released::integer, crashes = p_job.crashes, error = p_job.error,

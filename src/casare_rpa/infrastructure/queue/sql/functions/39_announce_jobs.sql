@@ -6,6 +6,7 @@ DECLARE
     v_fleet integer := 0;
 BEGIN
     FOR i IN 1 .. cardinality(p_queues) LOOP
+        PERFORM caller_tenant(p_queues[i]);
         IF pg_try_advisory_lock(waiting_key(p_queues[i])) THEN
             PERFORM pg_advisory_unlock(waiting_key(p_queues[i]));
         ELSE
@@ -20,7 +21,11 @@ END $$;
 -- it has got it: what was committed before was not announced to it. Returns whether it has: a producer holds the lock for a moment,
 -- but any session of the database could hold it for ever, and heartbeats must not wait for that.
 CREATE OR REPLACE FUNCTION wait_for_jobs(p_queue text) RETURNS boolean
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$ SELECT pg_try_advisory_lock_shared(waiting_key(p_queue)) $$;
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM caller_tenant(p_queue);
+    RETURN pg_try_advisory_lock_shared(waiting_key(p_queue));
+END $$;
 
 CREATE OR REPLACE FUNCTION stop_waiting_for_jobs(p_queue text) RETURNS boolean
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$ SELECT pg_advisory_unlock_shared(waiting_key(p_queue)) $$;

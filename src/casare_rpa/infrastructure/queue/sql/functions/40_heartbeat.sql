@@ -13,6 +13,9 @@ DECLARE
     v_tenant text := caller_tenant(p_queue);
     v_orphan jobs;
 BEGIN
+    IF (length(p_robot) BETWEEN 1 AND 200 AND length(p_queue) BETWEEN 1 AND 200 AND p_incarnation IS NOT NULL) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a heartbeat names its robot and its queue, with 1 to 200 characters, and its incarnation' USING ERRCODE = 'CR004';
+    END IF;
     WITH held AS (
         SELECT j.id FROM unnest(p_ids, p_tokens) u(id, token) JOIN jobs j ON j.id = u.id AND j.lease_token = u.token
          ORDER BY j.id FOR UPDATE OF j SKIP LOCKED

@@ -7,6 +7,7 @@ DECLARE
     v_now   timestamptz := clock();
     v_state upkeep_state;
 BEGIN
+    PERFORM caller_scope();
     SELECT * INTO v_state FROM upkeep_state FOR UPDATE SKIP LOCKED;
     IF NOT FOUND OR (v_state.passed_at > v_now - interval '0.9 seconds' AND NOT p_force) THEN
         -- The more robots there are, the less often each needs to look whether somebody still does it.
@@ -16,7 +17,7 @@ BEGIN
     IF v_state.partitioned_at IS NULL OR v_state.partitioned_at < v_now - interval '1 hour' OR p_force THEN
         IF ensure_partitions(v_now) IS NOT NULL THEN
             PERFORM drop_old_history(v_state, v_now);
-            DELETE FROM robots r WHERE r.seen_at < v_now - interval '1 day';
+            DELETE FROM robots r WHERE r.seen_at < v_now - interval '10 minutes';
             UPDATE upkeep_state SET partitioned_at = v_now;
         END IF;
     ELSIF v_state.dropping IS NOT NULL THEN

@@ -3,13 +3,19 @@ CREATE OR REPLACE FUNCTION find_attempts(p_id uuid)
 RETURNS TABLE (attempt integer, robot text, claimed_at timestamptz, started_at timestamptz, ended_at timestamptz, outcome text, error text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
+DECLARE
+    v_scope record;
 BEGIN
+    SELECT * INTO v_scope FROM caller_scope();
     IF NOT EXISTS (SELECT FROM find_job(p_id)) THEN
         RAISE EXCEPTION 'there is no job %', p_id USING ERRCODE = 'CR001';
     END IF;
     RETURN QUERY
-    SELECT a.attempt, a.robot, a.claimed_at, a.started_at, a.ended_at, a.outcome, a.error FROM job_attempts a WHERE a.job_id = p_id
+    SELECT a.attempt, a.robot, a.claimed_at, a.started_at, a.ended_at, a.outcome, a.error FROM job_attempts a
+     WHERE a.job_id = p_id AND (v_scope.tenant IS NULL OR a.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR a.queue_name = ANY (v_scope.queues))
     UNION ALL
-    SELECT h.attempt, h.claimed_by, h.claimed_at, h.started_at, h.finished_at, 'completed', NULL FROM job_history h WHERE h.id = p_id AND h.status = 'COMPLETED'
+    SELECT h.attempt, h.claimed_by, h.claimed_at, h.started_at, h.finished_at, 'completed', NULL FROM job_history h
+     WHERE h.id = p_id AND h.status = 'COMPLETED'
+       AND (v_scope.tenant IS NULL OR h.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR h.queue_name = ANY (v_scope.queues))
     ORDER BY 5, 1;
 END $$;

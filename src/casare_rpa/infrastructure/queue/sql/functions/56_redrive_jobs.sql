@@ -11,7 +11,8 @@ BEGIN
     FOR v_dead IN
         SELECT * FROM dead_letter_queue d
          WHERE d.id = ANY (p_ids) AND (v_scope.tenant IS NULL OR d.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR d.queue_name = ANY (v_scope.queues))
-         ORDER BY d.id FOR UPDATE
+           AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = d.id) -- an id that somebody has used once more
+         ORDER BY d.id FOR UPDATE OF d
     LOOP
         DELETE FROM dead_letter_queue d WHERE d.id = v_dead.id;
         INSERT INTO jobs (id, seq, route_id, created_at, status, priority, crashes, queue_name, workflow, tenant_id, reference, tags, metadata,

@@ -168,6 +168,8 @@ CREATE INDEX idx_dead_letter_queue_finished ON dead_letter_queue (queue_name, fi
 -- sent again, because its reply was lost, get the answer of the first time.
 CREATE TABLE job_attempts (
     job_id      uuid        NOT NULL,
+    tenant_id   text,
+    queue_name  text        NOT NULL,
     claimed_at  timestamptz,
     started_at  timestamptz,
     ended_at    timestamptz NOT NULL,
