@@ -32,7 +32,10 @@ class FrozenClock:
         return found
 
     async def advance(self, seconds: float) -> datetime:
-        """Move the clock; lease expiry also needs a pass of the upkeep, and a step of more than 8 s between passes counts as an outage."""
+        """Move the clock.
+
+        A lease that runs out also needs a pass of the upkeep, and a step of more than 8 s between passes counts as an outage.
+        """
         await self._connection.execute(
             f"UPDATE {self._schema}.frozen_clock SET now = now + $1 * interval '1 second'", float(seconds)
         )
