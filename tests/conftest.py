@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ from tests.clock import FrozenClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+# A runner that starts us in the background has Ctrl-C ignored, and every program we start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["tests.plugins.skips"]
 

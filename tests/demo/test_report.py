@@ -134,8 +134,8 @@ async def test_a_job_that_is_done_and_dead_is_seen(ids, look, connection, produc
 async def test_an_attempt_that_ended_twice_is_seen(ids, look, connection):
     # The robot's completion and the expiry of the same lease: each alone is in order, both together never.
     await connection.execute(
-        """INSERT INTO pgqueuer.job_attempts (job_id, claimed_at, ended_at, attempt, status, outcome, robot, token_hash)
-           SELECT id, claimed_at, finished_at, attempt, 'PENDING', 'expired', claimed_by, token_hash
+        """INSERT INTO pgqueuer.job_attempts (job_id, queue_name, claimed_at, ended_at, attempt, status, outcome, robot, token_hash)
+           SELECT id, queue_name, claimed_at, finished_at, attempt, 'PENDING', 'expired', claimed_by, token_hash
              FROM pgqueuer.job_history WHERE id = $1""",
         ids[0],
     )

@@ -34,7 +34,6 @@ class Handler:
 
     def __init__(self, function: Callable[[JobModel], Any]) -> None:
         self._function = function
-        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, job: JobModel) -> Any:
         """Return what the function returns.
@@ -44,20 +43,10 @@ class Handler:
             Exception: whatever else it raises.
 
         """
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine runs in one
-        self._tasks.add(task)
         try:
             return await self._call(job)
         except (SystemExit, KeyboardInterrupt) as error:
             raise LeftProgram(f"the function raised {error!r}") from error
-        finally:
-            self._tasks.discard(task)
-
-    def cancel_all(self) -> None:
-        """Cancel every call under way."""
-        for task in self._tasks:
-            task.cancel()
 
     async def _call(self, job: JobModel) -> Any:
         if _is_async(self._function):

@@ -27,17 +27,17 @@ async def run_robot(consumer: PgQueuerConsumer, handler: Handler) -> None:
             working = asyncio.create_task(consumer.run(handler))
             await _either(working, signals.stop)
             if signals.stop.is_set():
-                await _stop(consumer, handler, signals)
+                await _stop(consumer, signals)
             await working
 
 
-async def _stop(consumer: PgQueuerConsumer, handler: Handler, signals: StopSignals) -> None:
+async def _stop(consumer: PgQueuerConsumer, signals: StopSignals) -> None:
     grace = consumer.config.shutdown_grace
     note(f"stopping: what runs gets {grace:g} s to end, then it is released; a second signal releases it at once")
     stopping = asyncio.create_task(consumer.stop())
     await _either(stopping, signals.stop_now)
     if signals.stop_now.is_set():
-        handler.cancel_all()
+        consumer.cancel_handlers()
     await stopping
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SHORTEST_PATIENCE = 0.5
 """Seconds that an answer is waited for, at least; else half the time between heartbeats."""
+LAST_BEATS = (0.0, 0.1, 0.3)
+"""Seconds before each of the last heartbeats of a robot that stops after it has given up a claim."""
 RETRY_WAITING = 0.2
 """Seconds until a robot asks again to hear of jobs when that was refused; it polls meanwhile."""
 
@@ -146,8 +148,14 @@ class Lifeline:
             pause = min(self._beat_due, upkeep_due) - time.monotonic()
             await self._pause(pause if self._wants_jobs == self._waits else min(pause, RETRY_WAITING))
         if self._stopping and self._leases.abandoned and not connection.is_closed():
+            await self._give_back(connection)
+
+    async def _give_back(self, connection: asyncpg.Connection) -> None:
+        """Give back what came for a request that was given up; the database may still have been working on it a moment ago."""
+        for pause in LAST_BEATS:
+            await asyncio.sleep(pause)
             async with self._patience():
-                await self._beat(connection)  # gives back what came for a request that was given up
+                await self._beat(connection)
 
     def _patience(self) -> asyncio.Timeout:
         """Give up on a silent link in time: the leases must outlast a heartbeat that was lost on it and the next one."""

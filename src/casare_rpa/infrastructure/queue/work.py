@@ -191,9 +191,13 @@ class Work:
 
     async def cancel_all(self) -> None:
         """Cancel every handler; their jobs are released."""
+        self.cancel_handlers()
+        await self.ended(grace=5.0)
+
+    def cancel_handlers(self) -> None:
+        """Ask every handler to end now; its job is released when it does."""
         for task, lease in list(self._tasks.values()):
             self._cancel(task, lease)
-        await self.ended(grace=5.0)
 
     def cancel(self, tokens: Iterable[UUID | None], *, lost: bool) -> None:
         """Cancel the handlers of these attempts: their leases are lost, or somebody asked to cancel their jobs."""
