@@ -19,7 +19,7 @@ BREAK = """
 async def test_the_server_crashes_under_load(own_server, own_config):
     ledger = Ledger()
     async with robots(own_config, 2, ledger):
-        async with load(own_config) as ids:
+        async with load(own_config, pause=0.03) as ids:
             for _ in range(CRASHES):
                 await ledger.grows_by(100)
                 await asyncio.to_thread(own_server.restart, immediate=True)
@@ -37,7 +37,7 @@ async def test_connections_break_and_statements_are_cancelled_under_load(config,
     ledger = Ledger()
     broken = 0
     async with robots(config, 2, ledger):
-        async with load(config) as ids:
+        async with load(config, pause=0.03) as ids:
             for _ in range(BREAKS):
                 for how in ("pg_terminate_backend", "pg_cancel_backend"):
                     await ledger.grows_by(50)
