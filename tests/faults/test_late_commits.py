@@ -94,14 +94,15 @@ async def test_the_floor_rises_again_when_the_late_one_has_ended(connection, lat
 
 
 async def test_a_running_robot_finds_it_promptly(config, late, producer):
+    """The load is one that leaves the robots free: the late job does not stand behind a backlog."""
     ledger = Ledger()
-    async with robots(config, 2, ledger), load(config):
+    async with robots(config, 2, ledger), load(config, batch=5, pause=0.05):
         for _ in range(5):
             async with late.transaction():
                 job_id = await producer.enqueue_job(
                     JobModel(workflow="late", queue_name=config.queue_name), connection=late
                 )
-                await ledger.grows_by(300)
+                await ledger.grows_by(30)
             committed = time.monotonic()
             await eventually(partial(ledger.handled.get, job_id), LONGEST_WAIT)
             assert time.monotonic() - committed < LONGEST_WAIT
