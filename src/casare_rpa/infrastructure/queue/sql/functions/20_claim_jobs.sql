@@ -8,6 +8,8 @@
 -- that, nothing can appear below any more. What comes back with its old place is marked `returned`, and p_look_back lowers the
 -- floor to below it; p_look_back also promotes what has become due.
 --
+-- Before PostgreSQL 18 a plan without an alternative to what is switched off counts as enormously dear and would be compiled (jit).
+--
 -- A row without an id, sent when fewer jobs were found than asked for, says in `run_at` when the next deferred job is due.
 CREATE OR REPLACE FUNCTION claim_jobs(
     p_queue text, p_limit integer, p_robot text, p_incarnation uuid, p_request bigint, p_offers jsonb, p_visibility double precision,
@@ -19,7 +21,7 @@ RETURNS TABLE (
     attempt integer, created_at timestamptz, claimed_at timestamptz, started_at timestamptz, lease_expires_at timestamptz,
     lease_seconds double precision, lease_token uuid, error text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET plan_cache_mode = force_generic_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
     v_now    timestamptz := clock();
@@ -63,6 +65,7 @@ BEGIN
     IF cardinality(v_ids) > 0 THEN
         v_xid := pg_current_xact_id()::text::bigint;
         v_secret := uuid_send(gen_random_uuid());
+        v_now := clock(); -- the lease begins now, however long the look took
         RETURN QUERY
         UPDATE jobs j
            SET status = CASE WHEN p_start THEN 'RUNNING' ELSE 'CLAIMED' END::job_status,

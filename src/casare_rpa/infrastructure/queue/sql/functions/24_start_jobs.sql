@@ -1,7 +1,7 @@
 -- CLAIMED -> RUNNING for jobs held under these tokens; returns those that run now. Sending it again changes nothing.
 CREATE OR REPLACE FUNCTION start_jobs(p_ids uuid[], p_tokens uuid[]) RETURNS TABLE (id uuid, started_at timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET plan_cache_mode = force_generic_plan SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz := clock();

@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION settle_jobs(
     p_retry_ins double precision[] DEFAULT NULL, p_enable_dlq boolean DEFAULT true)
 RETURNS TABLE (ordinal integer, status text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET plan_cache_mode = force_generic_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
     v_now  timestamptz := clock();

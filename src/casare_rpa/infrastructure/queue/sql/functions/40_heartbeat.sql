@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION heartbeat(
     p_robot text, p_incarnation uuid, p_queue text, p_ids uuid[], p_tokens uuid[], p_ceiling bigint, p_in_flight bigint[],
     OUT lost uuid[], OUT cancelled uuid[], OUT fleet integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET plan_cache_mode = force_generic_plan SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_now    timestamptz := clock();
     v_tenant text := caller_tenant(p_queue);
