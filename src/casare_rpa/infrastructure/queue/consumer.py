@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import UUID, uuid4
 
 from casare_rpa.foundation.errors import ConfigError, InvalidJob, LeaseLost
-from casare_rpa.infrastructure.queue.calls import Calls
+from casare_rpa.infrastructure.queue.backend import Backend, PostgresBackend
 from casare_rpa.infrastructure.queue.claiming import Claimer
 from casare_rpa.infrastructure.queue.execution import completed, failed, released
 from casare_rpa.infrastructure.queue.leases import Leases
-from casare_rpa.infrastructure.queue.lifeline import Lifeline
 from casare_rpa.infrastructure.queue.models import MAX_BATCH, JobModel, JobStatus, check_limit
 from casare_rpa.infrastructure.queue.patience import with_patience
-from casare_rpa.infrastructure.queue.pool import SchemaLimits, borrowed, check_schema, open_pool
+from casare_rpa.infrastructure.queue.pool import SchemaLimits, borrowed
 from casare_rpa.infrastructure.queue.requirements import is_word, offers
 from casare_rpa.infrastructure.queue.settler import Settler
 from casare_rpa.infrastructure.queue.work import Work
@@ -70,9 +69,10 @@ class PgQueuerConsumer:
         self.config = config
         self.robot_id = robot_id
         self._incarnation = uuid4()
-        self._calls = Calls(config.schema_name)
+        self._backend = self._make_backend()
+        self._calls = self._backend.calls
         self._leases = Leases()
-        self._lifeline = Lifeline(config, self._calls, robot_id, self._incarnation, self._leases, self)
+        self._lifeline = self._backend.lifeline(robot_id, self._incarnation, self._leases, self)
         self._cancel_requested: set[UUID] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool: asyncpg.Pool | None = None
@@ -82,6 +82,9 @@ class PgQueuerConsumer:
         self._work: Work | None = None
         self._stopped = False
         self._stop_task: asyncio.Task[None] | None = None
+
+    def _make_backend(self) -> Backend:
+        return PostgresBackend(self.config)
 
     async def __aenter__(self) -> Self:
         """Connect, check the schema, start the heartbeats.
@@ -94,8 +97,8 @@ class PgQueuerConsumer:
             raise ConfigError("a consumer is opened once: make a new one, which gets an identity of its own")
         name = f"casare robot {self.robot_id}"
         self._loop = asyncio.get_running_loop()
-        self._limits = await check_schema(self.config, self._calls, name)
-        self._pool = await open_pool(self.config, name)
+        self._limits = await self._backend.check_schema(name)
+        self._pool = await self._backend.open_pool(name)
         self._settler = Settler(self.config, self._calls, self._pool)
         self._claimer = Claimer(
             self.config,
