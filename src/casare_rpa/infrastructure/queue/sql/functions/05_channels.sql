@@ -17,6 +17,13 @@ LANGUAGE sql STABLE AS $$ SELECT hashtextextended('casare waits ' || current_sch
 CREATE OR REPLACE FUNCTION fleet_size(p_queue text, p_now timestamptz) RETURNS integer
 LANGUAGE sql STABLE AS $$ SELECT count(*)::integer FROM robots r WHERE r.queue_name = p_queue AND r.seen_at > p_now - interval '40 seconds' $$;
 
--- The channels that a robot listens on.
+-- The channels that a robot listens on: names are digests, and differ from schema to schema.
+--
+-- Arguments:
+--   p_queue: the queue whose jobs it waits for.
+--   p_incarnation: the secret UUID that the robot has made for itself and claims with.
+-- Returns: the channel of the queue, on which jobs are announced, and the robot's own, on which it hears of cancellations.
+-- Errors: none of its own.
+-- Guarantees: reads nothing and changes nothing.
 CREATE OR REPLACE FUNCTION channels(p_queue text, p_incarnation uuid, OUT queue text, OUT robot text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$ SELECT queue_channel(p_queue), robot_channel(p_incarnation) $$;

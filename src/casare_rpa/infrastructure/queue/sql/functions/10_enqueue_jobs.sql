@@ -1,10 +1,26 @@
 -- Puts a batch of jobs into their queues, in the order of the arrays and inside the caller's transaction.
 --
--- What jobs of a batch have in common is said once, in a template: {"workflow", "queue_name", "priority", "tenant_id", "tags",
--- "metadata", "requirements", "max_retries", "retry_delay", "visibility_timeout", "time_limit", "on_crash", "enable_dlq"}.
--- p_template[i] is the number, from 1, of the template of job i. Returns a row for each job that was not put in because its
--- reference is taken (p_each); without p_each a taken reference raises. p_resent leaves out what is there already; a first sending
--- that is under way at this moment makes it fail with serialization_failure or unique_violation: send it once more.
+-- What jobs of a batch have in common is said once, in a template: a JSON object with `workflow`, and any of `queue_name`, `priority`,
+-- `tenant_id`, `tags`, `metadata`, `requirements`, `max_retries`, `retry_delay`, `visibility_timeout`, `time_limit`, `on_crash` and
+-- `enable_dlq`. What is left out has the default of the field in JobModel, the queue `casare_rpa_jobs`, and 3 attempts.
+--
+-- Arguments:
+--   p_templates: a JSON array of templates.
+--   p_template: for each job the number of its template, from 1.
+--   p_ids: for each job its id, a UUID that is new; version 7 keeps listings in the order of their making. 10,000 at most.
+--   p_payloads: for each job a JSON object, 1 MiB at most as text and 64 levels deep.
+--   p_references: for each job a text of 1 to 500 characters that is unique in its tenant and queue, or NULL; NULL is none at all.
+--   p_run_ats: for each job the time before which it does not run, from 1970 to 3000, or NULL for now; NULL is now for all.
+--   p_each: whether a job whose reference is taken is left out and reported, instead of failing the whole batch.
+--   p_resent: whether the same batch was sent before and its reply was lost: jobs that are there already are left out.
+--   p_notify: whether robots are told at the caller's commit; else they find the jobs by polling, or somebody calls announce_jobs.
+-- Returns: with p_each a row for each job that was left out because its reference is taken: its number in the batch, from 1, and the id
+--   of the job that has the reference. No row means that all are in.
+-- Errors: CR003 when a reference is taken and p_each is false. CR004 for whatever cannot be stored, named in the message; an id that is a
+--   dead letter's is refused so too. CR005 for a tenant or a queue that is not the login's. 23505 when an id is in use. With p_resent,
+--   40001 or 23505 while the first sending is just arriving: send it once more.
+-- Guarantees: all jobs or none. Sent again with p_resent and the same ids it doubles nothing, wherever the jobs have got to. A reference
+--   that another open transaction is taking is waited for.
 CREATE OR REPLACE FUNCTION enqueue_jobs(
     p_templates jsonb, p_template integer[], p_ids uuid[], p_payloads jsonb[], p_references text[] DEFAULT NULL,
     p_run_ats timestamptz[] DEFAULT NULL, p_each boolean DEFAULT false, p_resent boolean DEFAULT false, p_notify boolean DEFAULT false)

@@ -1,16 +1,32 @@
--- Claims up to p_limit jobs of a queue for one robot: highest priority first, then in order of their places, passing over what
--- another robot is claiming. Each claim counts the attempt and hands out a new lease token. With p_start they are RUNNING at once.
+-- Claims jobs of a queue for one robot: highest priority first, then in order of their places, passing over what another robot is
+-- claiming. Each claim counts the attempt and hands out a new lease token.
 --
--- Floors. Settled jobs leave dead entries at the head of the index, which vacuum cannot remove while any old snapshot is held;
--- each scan would walk over all of them. So a robot says from which place it wants to scan each route. That is sound because of
--- what the rows bring back. A place is drawn after its transaction got a number (see next_place), so whoever drew a place below one
--- that an earlier claim saw has a lower number than `request_xid` of this claim; once `oldest_xid` of a later claim has reached
--- that, nothing can appear below any more. What comes back with its old place is marked `returned`, and p_look_back lowers the
--- floor to below it; p_look_back also promotes what has become due.
+-- Arguments:
+--   p_queue: the queue.
+--   p_limit: jobs at most, 1 to 10,000.
+--   p_robot: the robot's name, 1 to 200 characters.
+--   p_incarnation: the secret UUID that the robot has made for itself when it started.
+--   p_request: a number that grows with each claim of this incarnation; heartbeat gives back what came of one whose reply was lost.
+--   p_offers: what the robot offers to jobs that require something: a JSON object with `capabilities` (a list of words), `labels` (an
+--     object of words), `environment` and `pool`.
+--   p_visibility: seconds that a lease lasts without a heartbeat, 0.1 to 1,000,000, for jobs that do not say it themselves.
+--   p_start: whether the jobs are RUNNING at once; else they are CLAIMED until start_jobs.
+--   p_look_back: whether to look for jobs that have become due or were given back as well; true unless the robot did so a moment ago.
+--   p_floor_routes: routes that this robot knows a floor of.
+--   p_floors: for each of these routes the place, of those it was told before, up to which nothing is left; leave both out when in doubt.
+-- Returns: a row for each job, with its fields, its lease token, when the lease ends, and its place. When p_look_back is true and fewer
+--   were found than asked for, a row without an id says in `run_at` when the next deferred job is due, NULL if there is none. No order.
+-- Errors: CR004 for arguments out of range. CR005 for a queue that is not the login's.
+-- Guarantees: a job is handed to one robot at a time, and never to one that it does not fit. It never waits for a lock. An unknown or
+--   paused queue has no jobs. If the reply is lost, the jobs are held until a heartbeat gives them back or their leases run out.
+-- Inside: floors. Settled jobs leave dead entries at the head of the index, which vacuum cannot remove while any old snapshot is held;
+--   each scan would walk over all of them. So a robot says from which place it wants to scan each route. That is sound because of
+--   what the rows bring back. A place is drawn after its transaction got a number (see next_place), so whoever drew a place below one
+--   that an earlier claim saw has a lower number than `request_xid` of this claim; once `oldest_xid` of a later claim has reached
+--   that, nothing can appear below any more. What comes back with its old place is marked `returned`, and p_look_back lowers the
+--   floor to below it; p_look_back also promotes what has become due.
 --
--- Before PostgreSQL 18 a plan without an alternative to what is switched off counts as enormously dear and would be compiled (jit).
---
--- A row without an id, sent when fewer jobs were found than asked for, says in `run_at` when the next deferred job is due.
+--   Before PostgreSQL 18 a plan without an alternative to what is switched off counts as enormously dear and would be compiled (jit).
 CREATE OR REPLACE FUNCTION claim_jobs(
     p_queue text, p_limit integer, p_robot text, p_incarnation uuid, p_request bigint, p_offers jsonb, p_visibility double precision,
     p_start boolean, p_look_back boolean DEFAULT true, p_floor_routes bigint[] DEFAULT '{}', p_floors bigint[] DEFAULT '{}')

@@ -1,4 +1,12 @@
--- CLAIMED -> RUNNING for jobs held under these tokens; returns those that run now. Sending it again changes nothing.
+-- Takes jobs from CLAIMED to RUNNING that are held under these tokens.
+--
+-- Arguments:
+--   p_ids: the jobs' ids.
+--   p_tokens: for each of them the lease token that its claim gave out.
+-- Returns: a row for each job that runs now, with the time at which it was started. One that is missing has lost its lease.
+-- Errors: none of its own; the token is what proves the right.
+-- Guarantees: repeatable: sent again it changes nothing and returns the same. A transaction that is changing one of the jobs is
+--   waited for.
 CREATE OR REPLACE FUNCTION start_jobs(p_ids uuid[], p_tokens uuid[]) RETURNS TABLE (id uuid, started_at timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$

@@ -1,8 +1,19 @@
 -- Ends attempts: complete, fail, release. Each names its lease token; one that no longer holds changes nothing.
 --
--- p_outcomes[i] is 'completed', 'failed' (an application error: retried while attempts are left), 'business' (bad data: never
--- retried) or 'released' (handed back unharmed). Returns a row for each job that did not complete: its status now, or NULL when
--- the lease was lost. The same settlement sent again gets the answer of the first time.
+-- Arguments:
+--   p_ids: the jobs' ids.
+--   p_tokens: for each of them the lease token that its claim gave out.
+--   p_outcomes: for each of them `completed`, `failed` (an application error: retried while attempts are left), `business` (bad data:
+--     never retried) or `released` (handed back unharmed, the attempt given back).
+--   p_results: for each of them the result of a completed one, any JSON value of 1 MiB at most; NULL is none.
+--   p_errors: for each of them what went wrong with a failed one, of which 65,536 characters are kept; NULL is nothing.
+--   p_retry_ins: for each of them the seconds until the next attempt of a failed one; NULL follows the job's `retry_delay`.
+--   p_enable_dlq: whether those that failed for good become dead letters, provided that the job says so too; else they end FAILED.
+-- Returns: a row for each job that did not complete: its number in the arrays, from 1, and its status now (PENDING, FAILED or
+--   CANCELLED), or NULL when the lease was lost. No row means that it is COMPLETED.
+-- Errors: CR004 for a result that cannot be stored, or another outcome; nothing is settled then.
+-- Guarantees: an attempt is settled once. The same settlement sent again gets the answer of the first time. Rows are locked in the order
+--   of their ids, and a transaction that is changing one of them is waited for.
 CREATE OR REPLACE FUNCTION settle_jobs(
     p_ids uuid[], p_tokens uuid[], p_outcomes text[], p_results jsonb[] DEFAULT NULL, p_errors text[] DEFAULT NULL,
     p_retry_ins double precision[] DEFAULT NULL, p_enable_dlq boolean DEFAULT true)

@@ -1,8 +1,19 @@
 -- Extends every lease that one robot holds, and brings back what it has lost and what it was asked to cancel.
 --
--- It never waits: a row that is being settled at this moment is left to that. No lease outlives the job's time limit by more than
--- its own length, so that a hung handler is not kept alive for ever. What the database has in this incarnation's name from a
--- claim whose reply the robot did not get (a request up to p_ceiling that is neither in flight nor held) is released.
+-- Arguments:
+--   p_robot: the robot's name, 1 to 200 characters.
+--   p_incarnation: the secret UUID that it claims with.
+--   p_queue: the queue that it works on.
+--   p_ids: the ids of all the jobs that it holds.
+--   p_tokens: for each of them the lease token.
+--   p_ceiling: the number of the latest request that the robot had sent when it put this together.
+--   p_in_flight: the numbers of claims whose reply may still come.
+-- Returns: the ids of the jobs whose lease was lost, the ids of those that somebody asked to cancel, and how many robots the queue has.
+-- Errors: CR004 for arguments out of range. CR005 for a queue that is not the login's.
+-- Guarantees: repeatable. It never waits: a row that is being settled at this moment is left to that. No lease outlives the job's time
+--   limit by more than its own length, so that a hung handler is not kept alive for ever. What the database has in this incarnation's
+--   name from a claim whose reply the robot did not get (a request up to p_ceiling that is neither in flight nor held) is released,
+--   the attempt given back.
 CREATE OR REPLACE FUNCTION heartbeat(
     p_robot text, p_incarnation uuid, p_queue text, p_ids uuid[], p_tokens uuid[], p_ceiling bigint, p_in_flight bigint[],
     OUT lost uuid[], OUT cancelled uuid[], OUT fleet integer)

@@ -1,6 +1,12 @@
--- One pass of the upkeep: leases that ran out, jobs that are due, partitions. Anyone may call it; it does something at most once a
--- second and never waits for another. Returns seconds until this caller should call again: whoever did the pass comes back soon,
--- the others only look whether somebody still does.
+-- One pass of the upkeep: leases that ran out, jobs that are due, partitions of the history. Whoever uses the queue calls it.
+--
+-- Arguments:
+--   p_force: whether to do the pass even if there was one less than a second ago, and all that is done once an hour as well.
+-- Returns: seconds until this caller should call again: whoever did the pass comes back soon, the others only look whether somebody
+--   still does.
+-- Errors: CR005 for a login that is not registered.
+-- Guarantees: repeatable. It does something at most once a second and never waits for another that is at it. It does the work of all
+--   tenants and queues, whoever calls it.
 CREATE OR REPLACE FUNCTION upkeep(p_force boolean DEFAULT false) RETURNS double precision
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE

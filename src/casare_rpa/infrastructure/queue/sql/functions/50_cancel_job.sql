@@ -1,5 +1,12 @@
 -- Cancels a job. One that waits, or that is claimed but not yet started, is cancelled now; the robot of one that runs is asked to
--- stop, by a notification and with its next heartbeat. Returns false when the job has ended already.
+-- stop, by a notification and with its next heartbeat.
+--
+-- Arguments:
+--   p_id: the job's id.
+-- Returns: true when it is cancelled or its robot has been asked, false when it has ended already.
+-- Errors: CR001 when there is no such job. CR005 for a login that is not registered.
+-- Guarantees: repeatable. It frees the reference of a job that is cancelled. It locks the job, and waits for a transaction that is
+--   changing it.
 CREATE OR REPLACE FUNCTION cancel_job(p_id uuid) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE

@@ -1,4 +1,10 @@
--- A job wherever it lives now, if the caller may see it.
+-- A job, wherever it lives now.
+--
+-- Arguments:
+--   p_id: the job's id.
+-- Returns: its row, or none when there is no such job.
+-- Errors: CR005 for a login that is not registered.
+-- Guarantees: looks at waiting jobs, dead letters and history in one snapshot. Changes and locks nothing.
 CREATE OR REPLACE FUNCTION find_job(p_id uuid) RETURNS SETOF all_jobs
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE

@@ -1,4 +1,11 @@
--- Every ended attempt of a job, oldest first; the one that completed it stands in its history row.
+-- Every ended attempt of a job, oldest first.
+--
+-- Arguments:
+--   p_id: the job's id.
+-- Returns: a row for each attempt. The outcome is `completed`, `failed`, `business`, `released`, `expired` or `cancelled`.
+-- Errors: CR001 when there is no such job. CR005 for a login that is not registered.
+-- Guarantees: changes and locks nothing.
+-- Inside: the attempt that completed it stands in its history row.
 CREATE OR REPLACE FUNCTION find_attempts(p_id uuid)
 RETURNS TABLE (attempt integer, robot text, claimed_at timestamptz, started_at timestamptz, ended_at timestamptz, outcome text, error text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$

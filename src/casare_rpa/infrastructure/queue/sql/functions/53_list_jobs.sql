@@ -1,4 +1,15 @@
--- Jobs that match, newest first, at most p_limit (1000); p_before is the id of the last one of the page before.
+-- Jobs that match, newest first.
+--
+-- Arguments:
+--   p_queue: only of this queue; NULL is any, as in the next three.
+--   p_status: only with this status.
+--   p_workflow: only of this workflow.
+--   p_tenant: only of this tenant.
+--   p_limit: rows at most; more than 1000 counts as 1000.
+--   p_before: the id of the last job of the page before; NULL is the first page.
+-- Returns: a row for each job.
+-- Errors: 22P02 for a status that does not exist. CR005 for a login that is not registered.
+-- Guarantees: changes and locks nothing. It sees waiting jobs, dead letters and history in one snapshot.
 CREATE OR REPLACE FUNCTION list_jobs(
     p_queue text DEFAULT NULL, p_status text DEFAULT NULL, p_workflow text DEFAULT NULL, p_tenant text DEFAULT NULL,
     p_limit integer DEFAULT 100, p_before uuid DEFAULT NULL)

@@ -1,4 +1,10 @@
--- Jobs of a queue that are PENDING and due, whether or not it is paused.
+-- How many jobs of a queue are PENDING and due, whether or not it is paused.
+--
+-- Arguments:
+--   p_queue: the queue.
+-- Returns: the number; 0 for a queue that nobody has used.
+-- Errors: CR005 for a queue that is not the login's.
+-- Guarantees: changes and locks nothing. It counts, so a backlog of millions takes its time.
 CREATE OR REPLACE FUNCTION queue_depth(p_queue text) RETURNS bigint
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE

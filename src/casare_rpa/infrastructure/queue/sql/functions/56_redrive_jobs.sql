@@ -1,5 +1,11 @@
--- Puts dead letters back into their queues: same id, same reference, attempts counted from 1 again, crashes counted on. Returns the
--- ids that were redriven; what is not a dead letter (any more) is left out.
+-- Puts dead letters back into their queues: same id, same reference, attempts counted from 1 again, crashes counted on.
+--
+-- Arguments:
+--   p_ids: the jobs' ids.
+-- Returns: the ids that were put back; what is not a dead letter (any more) is left out.
+-- Errors: CR005 for a login that is not registered.
+-- Guarantees: repeatable: the second time there is nothing to put back. They go to the end of the order. Rows are locked in the order of
+--   their ids, and a transaction that is changing one of them is waited for.
 CREATE OR REPLACE FUNCTION redrive_jobs(p_ids uuid[]) RETURNS SETOF uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE

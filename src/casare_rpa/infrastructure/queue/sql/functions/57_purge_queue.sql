@@ -1,5 +1,10 @@
--- Removes the PENDING jobs of one queue without a trace, references included, and returns how many. What a robot is claiming at
--- this moment stays.
+-- Removes the PENDING jobs of one queue without a trace, references and attempts included.
+--
+-- Arguments:
+--   p_queue: the queue.
+-- Returns: how many were removed.
+-- Errors: CR002 when there has never been a job in the queue.
+-- Guarantees: touches no job that a robot has, nor one that a robot is claiming at this moment, and waits for nobody.
 CREATE OR REPLACE FUNCTION purge_queue(p_queue text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
