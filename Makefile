@@ -8,12 +8,16 @@ READY := $(VENV)/.ready
 # Whatever environment the caller has activated: ours is $(VENV).
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
-.PHONY: help demo test check FORCE
+# Every page is read anew: a warning about a page that has not changed since would not come again.
+BUILD_DOCS := sphinx-build -q -E -W --keep-going -c docs -d build/doctrees . build/docs
+
+.PHONY: help demo test check docs FORCE
 
 help:
 	@echo 'make demo     show the queue at work: a server, robots, a crash, nothing lost'
 	@echo 'make test     run the tests (ARGS=... goes to pytest, CASARE_PG_BIN=<bin folder> picks another PostgreSQL)'
-	@echo 'make check    run the linters, the type checker and the import rules; report all of them'
+	@echo 'make check    run the linters, the type checker, the import rules and the docs; report all of them'
+	@echo 'make docs     build the documents into build/docs'
 	@echo
 	@echo 'Needs Python 3.11 or later, git and make. PYTHON=<interpreter> chooses the Python.'
 
@@ -25,11 +29,15 @@ test: $(READY)
 
 check: $(READY)
 	@failed=; \
-	for step in 'ruff check' 'ruff format --check' mypy 'lint-imports --no-logo' 'deptry src'; do \
+	for step in 'ruff check' 'ruff format --check' mypy 'lint-imports --no-logo' 'deptry src' '$(BUILD_DOCS)'; do \
 		echo "---- $$step"; \
 		$(VENV)/bin/$$step || failed="$$failed\n  $$step"; \
 	done; \
 	if [ -n "$$failed" ]; then printf "Failed:$$failed\n" >&2; exit 1; fi
+
+docs: $(READY)
+	@$(VENV)/bin/$(BUILD_DOCS)
+	@echo "Open build/docs/index.html"
 
 # A new environment is due when the dependencies changed, a Python is asked for by name, or the folder was moved
 # (the scripts in an environment carry its path).
