@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
+import json
 import re
+from uuid import uuid4
 
+import asyncpg
 import pytest
 from sql_functions import FOLDER, OWNER, SECTIONS, Argument, read_functions
 
@@ -82,9 +84,12 @@ def test_the_table_of_errors_is_complete():
     written = {row[0]: row[1] for row in rows_of(PAGE, "Errors")}
     raised = {code for path in FOLDER.glob("*.sql") for code in re.findall(r"ERRCODE = '(CR\d+)'", path.read_text())}
     assert {code for code in written if code.startswith("CR")} == raised
-    source = inspect.getsource(faults._from_sqlstate)
-    translated = dict(re.findall(r'case "(\w+)":\n(?: +\w+ = .*\n)* +return (\w+)\(', source))
-    assert written == {code: translated[code] for code in written}
+    assert written == {code: type(faults.translate(raised_with(code))).__name__ for code in written}
+
+
+def raised_with(code: str) -> asyncpg.PostgresError:
+    detail = json.dumps({"reference": "r", "job_id": str(uuid4())})
+    return asyncpg.PostgresError.new({"S": "ERROR", "C": code, "M": "a message", "D": detail})
 
 
 def test_the_errors_that_a_function_raises_are_in_its_comment():
