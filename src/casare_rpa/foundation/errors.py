@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -18,6 +18,10 @@ class ConfigError(CasareError, ValueError):
 
 class InvalidJob(CasareError, ValueError):
     """A job, or a result of one, that the queue cannot hold; the message names the field."""
+
+
+class InvalidFilter(CasareError, ValueError):
+    """A filter or a cursor that cannot be used; the message names the key."""
 
 
 class JobNotFound(CasareError, LookupError):
@@ -39,6 +43,26 @@ class DuplicateReference(CasareError):
         super().__init__(f'the reference "{reference}" is taken by job {job_id}')
         self.reference = reference
         self.job_id = job_id
+
+
+class NotADeadLetter(CasareError):
+    """What was asked for can be done to dead letters alone; the message says what the job is instead."""
+
+
+class WaitTimedOut(CasareError, TimeoutError):
+    """A job has not ended within the time that somebody waited for it. It goes on."""
+
+    def __init__(self, job_id: UUID, seconds: float) -> None:
+        super().__init__(f"job {job_id} has not ended within {seconds:g} s")
+        self.job_id = job_id
+
+
+class JobFailed(CasareError):
+    """A job whose result was waited for has ended without one: FAILED or CANCELLED; `job` is the whole of it."""
+
+    def __init__(self, job: Any) -> None:
+        super().__init__(f"job {job.id} has ended {job.status}" + (f": {job.error}" if job.error else ""))
+        self.job = job
 
 
 class LeaseLost(CasareError):

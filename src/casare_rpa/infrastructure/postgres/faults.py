@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import asyncpg
@@ -14,10 +15,14 @@ from casare_rpa.foundation.errors import (
     DuplicateReference,
     InvalidJob,
     JobNotFound,
+    NotADeadLetter,
     NotPermitted,
     QueueNotFound,
     SchemaMissing,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PASSING_SQLSTATES = frozenset(
     {
@@ -32,6 +37,13 @@ _PASSING_SQLSTATES = frozenset(
 )
 _PASSING_CLASSES = ("08", "53")
 """Broken connections; a server that has run out of connections, memory or disk."""
+_MEANINGS: dict[str, Callable[[str], CasareError]] = {
+    "CR002": QueueNotFound,
+    "CR004": InvalidJob,
+    "CR006": NotADeadLetter,
+    "42501": NotPermitted,
+}
+"""What the error's own message is all that is to be said of."""
 _MISSING_SQLSTATES = frozenset({"3F000", "42883", "42P01"})
 
 
@@ -70,21 +82,17 @@ def describe(error: BaseException) -> str:
 
 def _from_sqlstate(error: BaseException, state: str) -> BaseException:
     message = str(getattr(error, "message", None) or error)
+    if (meaning := _MEANINGS.get(state)) is not None:
+        return meaning(message)
     match state:
         case "CR001":
             return JobNotFound("", message)
-        case "CR002":
-            return QueueNotFound(message)
         case "CR003":
             detail = json.loads(getattr(error, "detail", None) or "{}")
             return DuplicateReference(detail["reference"], UUID(detail["job_id"]))
-        case "CR004":
-            return InvalidJob(message)
         case "CR005":
             hint = getattr(error, "hint", None)
             return NotPermitted(f"{message} ({hint})" if hint else message)
-        case "42501":
-            return NotPermitted(message)
         case "25006":
             return DatabaseReadOnly(f"the database takes no writes: {message}")
         case "28P01" | "28000" | "3D000":

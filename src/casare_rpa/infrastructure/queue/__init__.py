@@ -11,10 +11,12 @@ from casare_rpa.foundation.errors import (
     DatabaseReadOnly,
     DatabaseUnavailable,
     DuplicateReference,
+    InvalidFilter,
     InvalidJob,
     JobNotFound,
     LeaseLost,
     MigrationFailed,
+    NotADeadLetter,
     NotPermitted,
     QueueNotFound,
     SchemaMissing,
@@ -23,33 +25,46 @@ from casare_rpa.foundation.errors import (
 )
 from casare_rpa.infrastructure.queue.config import QueueConfig
 from casare_rpa.infrastructure.queue.consumer import PgQueuerConsumer
+from casare_rpa.infrastructure.queue.filters import JobFilter
 from casare_rpa.infrastructure.queue.models import (
+    DeadLetterGroup,
     EnqueueResult,
+    JobAction,
     JobAttempt,
     JobModel,
     JobPriority,
     JobStatus,
     QueueHealth,
 )
+from casare_rpa.infrastructure.queue.pages import BulkResult, GroupList, JobCount, JobPage
 from casare_rpa.infrastructure.queue.producer import PgQueuerProducer
 from casare_rpa.infrastructure.queue.schema import migrate
 
 __all__ = [
+    "BulkResult",
     "BusinessError",
     "CasareError",
     "ConfigError",
     "DatabaseReadOnly",
     "DatabaseUnavailable",
+    "DeadLetterGroup",
     "DuplicateReference",
     "EnqueueResult",
+    "GroupList",
+    "InvalidFilter",
     "InvalidJob",
+    "JobAction",
     "JobAttempt",
+    "JobCount",
+    "JobFilter",
     "JobModel",
     "JobNotFound",
+    "JobPage",
     "JobPriority",
     "JobStatus",
     "LeaseLost",
     "MigrationFailed",
+    "NotADeadLetter",
     "NotPermitted",
     "PgQueuerConsumer",
     "PgQueuerProducer",

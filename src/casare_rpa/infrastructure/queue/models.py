@@ -22,6 +22,8 @@ MAX_PAGE = 1000
 """Jobs in one page of a list."""
 MAX_TAGS = 32
 """Tags of a job."""
+MAX_COMMENT = 10_000
+"""Characters of a comment."""
 LEASE_TOKEN = "_lease_token"  # noqa: S105 - a name, no secret
 """Where a claimed model keeps its token: beside its fields, so that no repr and no dump shows it."""
 
@@ -112,6 +114,8 @@ class JobModel(BaseModel):
     crashes: int = 0
     cancel_requested_at: datetime | None = None
     dead_letter_reason: str | None = None
+    error_shape: str | None = None
+    assigned_to: str | None = None
 
     @property
     def lease_token(self) -> UUID | None:
@@ -160,6 +164,52 @@ class JobAttempt(BaseModel):
     ended_at: datetime
     outcome: Literal["completed", "failed", "business", "released", "expired", "cancelled"]
     error: str | None
+
+
+class JobAction(BaseModel):
+    """What a person or a program did to a job: when, which login, what, and why.
+
+    Attributes:
+        at: when.
+        actor: the database login that did it.
+        action: what was done.
+        comment: why, if it was said.
+        detail: what belongs to the action, for example ``{"payload": …}`` as it was before it was edited.
+
+    """
+
+    at: datetime
+    actor: str
+    action: Literal["commented", "assigned", "edited", "redriven", "resolved", "cancelled", "prioritised", "retried"]
+    comment: str | None
+    detail: dict[str, Any] | None
+
+
+class DeadLetterGroup(BaseModel):
+    """Dead letters that failed alike: of one queue and workflow, for one reason, with errors of one shape.
+
+    Attributes:
+        queue_name: their queue.
+        workflow: what was to be run.
+        reason: why they are dead letters.
+        shape: the first line of their errors, in which numbers, ids, times and paths are folded.
+        count: how many they are.
+        first_at: when the first of them died.
+        last_at: when the last of them died.
+        example_id: the one that died last.
+        assigned_to: to whom some of them are assigned.
+
+    """
+
+    queue_name: str
+    workflow: str
+    reason: str
+    shape: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    example_id: UUID
+    assigned_to: list[str]
 
 
 class QueueHealth(BaseModel):

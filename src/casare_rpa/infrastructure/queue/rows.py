@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from casare_rpa.infrastructure.queue.models import LEASE_TOKEN, JobAttempt, JobModel, JobStatus
+from casare_rpa.infrastructure.queue.models import (
+    LEASE_TOKEN,
+    DeadLetterGroup,
+    JobAction,
+    JobAttempt,
+    JobModel,
+    JobStatus,
+)
 
 if TYPE_CHECKING:
     import asyncpg
 
 _NO_FIELDS_OF_A_CLAIM = ("seq", "route_id", "request_xid", "oldest_xid", "lease_seconds")
+_NO_FIELDS_OF_A_FIND = ("seq", "resume_after", "examined")
 _STATUSES = {status.value: status for status in JobStatus}
 _decode = json.JSONDecoder().decode
 _ALL = set(JobModel.model_fields)
@@ -36,10 +44,21 @@ def claimed_job(row: asyncpg.Record, robot_id: str) -> JobModel:
 def found_job(row: asyncpg.Record) -> JobModel:
     """Return the model of a job that was looked up, wherever it lives."""
     fields = _common(row)
-    del fields["seq"]
+    for name in _NO_FIELDS_OF_A_FIND:
+        fields.pop(name, None)
     fields["result"] = _parsed(fields["result"], None)
     fields["dead_letter_reason"] = fields.pop("reason")
     return _model(fields)
+
+
+def group(row: asyncpg.Record) -> DeadLetterGroup:
+    """Return the model of a group of dead letters."""
+    return DeadLetterGroup.model_construct(**{name: row[name] for name in DeadLetterGroup.model_fields})
+
+
+def action(row: asyncpg.Record) -> JobAction:
+    """Return the model of what was done to a job."""
+    return JobAction.model_construct(**{**dict(row), "detail": _parsed(row["detail"], None)})
 
 
 def ended_attempt(row: asyncpg.Record) -> JobAttempt:
