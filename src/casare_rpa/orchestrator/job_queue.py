@@ -1,0 +1,93 @@
+"""`JobQueue`: the queue of one process, which forgets everything when that ends; behind ``USE_PGQUEUER=false``."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from casare_rpa.infrastructure.queue import PgQueuerConsumer, PgQueuerProducer, QueueConfig
+from casare_rpa.orchestrator.memory.backend import Memory, MemoryBackend
+
+if TYPE_CHECKING:
+    from casare_rpa.infrastructure.queue.backend import Backend
+    from casare_rpa.orchestrator.memory.clock import QueueClock
+
+WARNING = (
+    "in-memory queue: every job is forgotten when this process ends; it serves this process only "
+    "(USE_PGQUEUER=true and PGQUEUER_DATABASE_URL choose PostgreSQL)"
+)
+RETENTION = timedelta(days=90)
+_log = logging.getLogger("casare_rpa")
+
+
+class JobQueueProducer(PgQueuerProducer):
+    """A `PgQueuerProducer` of an in-memory queue."""
+
+    def __init__(self, memory: Memory, config: QueueConfig) -> None:
+        self._memory = memory
+        super().__init__(config)
+
+    def _make_backend(self) -> Backend:
+        return MemoryBackend(self._memory, self.config.queue_name)
+
+
+class JobQueueConsumer(PgQueuerConsumer):
+    """A `PgQueuerConsumer` of an in-memory queue."""
+
+    def __init__(self, memory: Memory, config: QueueConfig, robot_id: str, **offers: Any) -> None:
+        self._memory = memory
+        super().__init__(config, robot_id, **offers)
+
+    def _make_backend(self) -> Backend:
+        return MemoryBackend(self._memory, self.config.queue_name)
+
+
+class JobQueue:
+    """A queue in the memory of this process: for tests, for trying out, and for programs that need no other process.
+
+    Its producers and consumers run the code of those on PostgreSQL, and one conformance suite tests both. Use it from any
+    thread and any event loop of the process. Making one logs a warning, since everything in it ends with the process.
+
+    What is different from PostgreSQL:
+
+    * No transactions: ``connection=`` is refused with `ConfigError`.
+    * No logins: whoever has the queue may do everything, and acts under the name of the process's user.
+    * Another process is refused with `ConfigError`: a copy that a fork made would be a queue of its own.
+    * History is forgotten job by job as soon as `retention` is over, not by weeks.
+    * A stopped clock that is advanced does what would have been done meanwhile: living robots send their heartbeats, the
+      upkeep passes.
+
+    Args:
+        config: the settings of the queue; None is the defaults. Nothing in it about the database is looked at.
+        retention: how long history is kept.
+
+    """
+
+    def __init__(self, config: QueueConfig | None = None, *, retention: timedelta = RETENTION) -> None:
+        self.config = config or QueueConfig()
+        self._memory = Memory(retention)
+        _log.warning(WARNING)
+
+    @property
+    def clock(self) -> QueueClock:
+        """The clock of the queue: ``freeze()``, ``advance(seconds)``, ``now()``, ``go_on()``."""
+        return self._memory.clock
+
+    def producer(self, config: QueueConfig | None = None) -> PgQueuerProducer:
+        """Return a producer, to be opened with ``async with``; `config` is the queue's own unless given."""
+        return JobQueueProducer(self._memory, config or self.config)
+
+    def consumer(self, robot_id: str, *, config: QueueConfig | None = None, **offers: Any) -> PgQueuerConsumer:
+        """Return a consumer, to be opened with ``async with``.
+
+        Args:
+            robot_id: the robot's name.
+            config: the queue's own unless given.
+            offers: ``capabilities``, ``labels``, ``environment``, ``pool``, see `PgQueuerConsumer`.
+
+        Raises:
+            ConfigError: an argument is wrong.
+
+        """
+        return JobQueueConsumer(self._memory, config or self.config, robot_id, **offers)

@@ -1,0 +1,143 @@
+"""`Calls` on an in-memory queue: each method does in the store what its SQL function does in the database."""
+
+# ruff: noqa: ARG002 - the arguments are those of `Calls`
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from casare_rpa.foundation.errors import ConfigError
+from casare_rpa.infrastructure.queue.calls import Calls
+from casare_rpa.infrastructure.queue.schema import PROGRAM_VERSION
+from casare_rpa.orchestrator.memory import cancelling, claims, dead_letters, enqueuing, lookups, queues, settlements
+from casare_rpa.orchestrator.memory.heartbeats import heartbeat
+from casare_rpa.orchestrator.memory.upkeep import upkeep
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from casare_rpa.infrastructure.queue.batches import Batch
+    from casare_rpa.infrastructure.queue.calls import ClaimArguments, SettleArguments
+    from casare_rpa.orchestrator.memory.pool import MemoryConnection
+    from casare_rpa.orchestrator.memory.store import Store
+
+    Row = dict[str, Any]
+
+
+class MemoryCalls(Calls):
+    """Every method of `Calls`; the connections they take are empty hands. Faults are raised as `CasareError`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def schema_info(self, connection: MemoryConnection) -> Row:
+        limits = self._store.limits
+        return {
+            "version": PROGRAM_VERSION,
+            "oldest_program": PROGRAM_VERSION,
+            "payload_limit": limits.payload,
+            "result_limit": limits.result,
+        }
+
+    async def enqueue(
+        self,
+        connection: MemoryConnection,
+        batch: Batch,
+        *,
+        each: bool,
+        resent: bool = False,
+        of_the_caller: bool = False,
+    ) -> list[Row]:
+        if of_the_caller:
+            raise ConfigError("an in-memory queue takes part in no transaction: leave out connection=")
+        with self._store.lock:
+            return enqueuing.enqueue_jobs(self._store, batch, each=each, resent=resent)
+
+    async def announce(self, connection: MemoryConnection, jobs_by_queue: dict[str, int]) -> int:
+        with self._store.lock:
+            for queue, jobs in jobs_by_queue.items():
+                self._store.hub.announce(queue, jobs)
+            return max(map(self._store.fleet, jobs_by_queue), default=0)
+
+    async def wait_for_jobs(self, connection: MemoryConnection, queue: str) -> bool:
+        return True
+
+    async def stop_waiting_for_jobs(self, connection: MemoryConnection, queue: str) -> None:
+        """`MemoryLifeline` keeps this by itself."""
+
+    async def channels(self, connection: MemoryConnection, queue: str, incarnation: UUID) -> tuple[str, str]:
+        return queue, str(incarnation)
+
+    async def claim(self, connection: MemoryConnection, claim: ClaimArguments) -> list[Row]:
+        with self._store.lock:
+            return claims.claim_jobs(self._store, claim)
+
+    async def settle(self, connection: MemoryConnection, settle: SettleArguments) -> list[Row]:
+        with self._store.lock:
+            return settlements.settle_jobs(self._store, settle)
+
+    async def settle_and_claim(
+        self, connection: MemoryConnection, settle: SettleArguments, claim: ClaimArguments
+    ) -> list[Row]:
+        with self._store.lock:
+            settled = settlements.settle_jobs(self._store, settle)
+            claimed = claims.claim_jobs(self._store, claim)
+        nothing = {"settled_ordinal": None, "settled_status": None}
+        return [
+            *({"settled_ordinal": row["ordinal"], "settled_status": row["status"]} for row in settled),
+            *(nothing | row for row in claimed),
+        ]
+
+    async def start(self, connection: MemoryConnection, ids: Sequence[UUID], tokens: Sequence[UUID]) -> list[Row]:
+        with self._store.lock:
+            return claims.start_jobs(self._store, ids, tokens)
+
+    async def heartbeat(
+        self,
+        connection: MemoryConnection,
+        robot: str,
+        incarnation: UUID,
+        queue: str,
+        held: dict[UUID, UUID],
+        ceiling: int,
+        in_flight: Sequence[int],
+    ) -> Row:
+        with self._store.lock:
+            return heartbeat(self._store, robot, incarnation, queue, held, ceiling, in_flight)
+
+    async def upkeep(self, connection: MemoryConnection) -> float:
+        with self._store.lock:
+            return upkeep(self._store)
+
+    async def cancel(self, connection: MemoryConnection, job_id: UUID) -> bool:
+        with self._store.lock:
+            return cancelling.cancel_job(self._store, job_id)
+
+    async def find_job(self, connection: MemoryConnection, job_id: UUID) -> Row | None:
+        with self._store.lock:
+            return lookups.find_job(self._store, job_id)
+
+    async def find_attempts(self, connection: MemoryConnection, job_id: UUID) -> list[Row]:
+        with self._store.lock:
+            return lookups.find_attempts(self._store, job_id)
+
+    async def redrive(self, connection: MemoryConnection, ids: Sequence[UUID]) -> list[UUID]:
+        with self._store.lock:
+            return dead_letters.redrive_jobs(self._store, ids)
+
+    async def queue_depth(self, connection: MemoryConnection, queue: str) -> int:
+        with self._store.lock:
+            return lookups.queue_depth(self._store, queue)
+
+    async def purge(self, connection: MemoryConnection, queue: str) -> int:
+        with self._store.lock:
+            return queues.purge_queue(self._store, queue)
+
+    async def pause(self, connection: MemoryConnection, queue: str) -> None:
+        with self._store.lock:
+            queues.pause_queue(self._store, queue)
+
+    async def resume(self, connection: MemoryConnection, queue: str) -> None:
+        with self._store.lock:
+            queues.resume_queue(self._store, queue)

@@ -1,0 +1,35 @@
+"""Cancels jobs: `cancel_job`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from casare_rpa.foundation.errors import JobNotFound
+from casare_rpa.orchestrator.memory.settlements import archive, end_attempt
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from casare_rpa.orchestrator.memory.store import Store
+
+
+def cancel_job(store: Store, job_id: UUID) -> bool:
+    """Cancel a job now, or ask the robot of one that runs to stop; return False when it has ended already.
+
+    Raises:
+        JobNotFound: there is no such job.
+
+    """
+    job = store.jobs.get(job_id)
+    if job is None:
+        if store.find(job_id) is None:
+            raise JobNotFound(job_id)
+        return False
+    now, incarnation = store.clock.now(), job.incarnation
+    job.cancel_requested_at = job.cancel_requested_at or now
+    if job.status == "CLAIMED":
+        end_attempt(store, job, now, "released")
+    elif job.status == "PENDING":
+        archive(store, job, now, "CANCELLED")
+    store.hub.call(incarnation)
+    return True

@@ -1,0 +1,73 @@
+"""The one thread of an in-memory queue: sends the heartbeats of its robots and does the upkeep, while anybody has it open."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from casare_rpa.orchestrator.memory.upkeep import upkeep
+
+if TYPE_CHECKING:
+    from casare_rpa.orchestrator.memory.store import Store
+
+
+class Kept(Protocol):
+    """Who has the queue open."""
+
+    beat_due: float
+    """When its next heartbeat is due, by `time.monotonic`."""
+
+    def beat(self) -> None: ...
+
+
+class Keeper:
+    """Runs from the first `join` to the last `leave`. It is a thread because a handler may block the event loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._changed = threading.Condition(store.lock)
+        self._open: list[Kept] = []
+        self._runs = False
+
+    def join(self, kept: Kept) -> None:
+        """Somebody opens the queue."""
+        with self._changed:
+            self._open.append(kept)
+            if not self._runs:
+                self._runs = True
+                threading.Thread(target=self._run, name="casare-job-queue", daemon=True).start()
+            self._changed.notify_all()
+
+    def leave(self, kept: Kept) -> None:
+        """Somebody closes the queue, and no heartbeat of his is sent any more; leaving twice is safe."""
+        with self._changed:
+            if kept in self._open:
+                self._open.remove(kept)
+            self._changed.notify_all()
+
+    def poke(self) -> None:
+        """Look at once what is due."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def time_passed(self) -> None:
+        """The clock was moved: do what would have been done meanwhile, heartbeats of the living first."""
+        with self._changed:
+            self._store.passed_at = self._store.clock.now()
+            for kept in list(self._open):
+                kept.beat()
+            upkeep(self._store, force=True)
+
+    def _run(self) -> None:
+        with self._changed:
+            upkeep_due = 0.0
+            while self._open:
+                for kept in [kept for kept in self._open if kept.beat_due <= time.monotonic()]:
+                    kept.beat()
+                if upkeep_due <= time.monotonic():
+                    upkeep_due = time.monotonic() + upkeep(self._store)
+                pause = min(upkeep_due, *(kept.beat_due for kept in self._open)) - time.monotonic()
+                if pause > 0:
+                    self._changed.wait(pause)
+            self._runs = False

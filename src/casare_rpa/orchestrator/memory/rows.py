@@ -1,0 +1,34 @@
+"""Rows as `Calls` answers them: the names and types that PostgreSQL's rows have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from casare_rpa.orchestrator.memory.records import Job
+
+_OF_BOTH = (
+    *("id", "seq", "status", "workflow", "payload", "priority", "queue_name", "tenant_id", "metadata", "reference"),
+    *("run_at", "max_retries", "retry_delay", "visibility_timeout", "time_limit", "on_crash", "attempt", "created_at"),
+    *("claimed_at", "started_at", "lease_expires_at", "error"),
+)
+_OF_A_CLAIM = (*_OF_BOTH, "lease_seconds", "lease_token")
+_OF_A_FOUND_JOB = (*_OF_BOTH, "crashes", "claimed_by", "finished_at", "cancel_requested_at", "result", "reason")
+
+
+def claimed_row(job: Job) -> dict[str, Any]:
+    """Return the row of a job that was just claimed."""
+    row = {name: getattr(job, name) for name in _OF_A_CLAIM}
+    # Floors need no transactions here: there are no dead entries to keep from walking over.
+    return {**row, **_copies(job), "route_id": job.route.number, "request_xid": 0, "oldest_xid": 0}
+
+
+def found_row(job: Job) -> dict[str, Any]:
+    """Return the row of a job that was looked up."""
+    row = {name: getattr(job, name) for name in _OF_A_FOUND_JOB}
+    return {**row, **_copies(job)}
+
+
+def _copies(job: Job) -> dict[str, Any]:
+    """What the reader may change without changing the queue."""
+    return {"tags": list(job.tags) if job.tags else None, "requirements": job.route.requirements}
