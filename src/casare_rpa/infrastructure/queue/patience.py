@@ -39,6 +39,9 @@ async def with_patience(
         except Exception as error:
             pause = backoff.next()
             if not (is_passing(error) or isinstance(error, also)) or time.monotonic() + pause > deadline:
-                raise translate(error) from error
+                meaning = translate(error)
+                if meaning is error:
+                    raise
+                raise meaning from error
         tries += 1
         await asyncio.sleep(pause)
