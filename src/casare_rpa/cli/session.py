@@ -21,7 +21,9 @@ def ask(question: Callable[[PgQueuerProducer], Awaitable[T]]) -> T:
 
     """
     from casare_rpa.infrastructure.queue import PgQueuerProducer, QueueConfig  # noqa: PLC0415 - help must not wait for it
+    from casare_rpa.orchestrator import require_shared_queue  # noqa: PLC0415 - as above
 
+    require_shared_queue()
     config = QueueConfig.from_env()
 
     async def converse() -> T:

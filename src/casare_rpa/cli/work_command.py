@@ -50,7 +50,9 @@ def work(
     from casare_rpa.cli.handlers import load_handler  # noqa: PLC0415 - help must not wait for it
     from casare_rpa.cli.robot_process import run_robot  # noqa: PLC0415 - as above
     from casare_rpa.infrastructure.queue import PgQueuerConsumer, QueueConfig  # noqa: PLC0415 - as above
+    from casare_rpa.orchestrator import require_shared_queue  # noqa: PLC0415 - as above
 
+    require_shared_queue()
     settings: dict[str, Any] = {"queue_name": queue, "max_concurrent_jobs": concurrency}
     config = QueueConfig.from_env(**{name: value for name, value in settings.items() if value is not None})
     consumer = PgQueuerConsumer(
