@@ -92,15 +92,29 @@ def test_every_wrong_variable_is_named_at_once() -> None:
     assert "PGQUEUER_POOL_SIZE" in said
 
 
+@pytest.mark.parametrize("variable", ["PGQUEUER_DATABASE_URL", "PGQUEUER_DIRECT_URL"])
 @pytest.mark.parametrize(
     "url",
     ["s3cret", "mysql://robot:s3cret@db/queue", "postgresql://robot:s3cret/x@db/queue", "robot:s3cret@db", "5432"],
 )
-def test_a_url_that_is_none_is_refused_by_the_variables_name_and_without_the_secret(url: str) -> None:
-    said = refusal(PGQUEUER_DATABASE_URL=url)
-    assert said.startswith("PGQUEUER_DATABASE_URL: ")
+def test_a_url_that_is_none_is_refused_by_the_variables_name_and_without_the_secret(url: str, variable: str) -> None:
+    said = refusal(**{variable: url})
+    assert said.startswith(f"{variable}: ")
     assert "postgresql://" in said
     assert "s3cret" not in said
+
+
+def test_a_direct_url_that_is_none_is_refused_also_when_it_was_not_in_the_environment() -> None:
+    with pytest.raises(ConfigError, match=r"^PGQUEUER_DIRECT_URL: ") as caught:
+        QueueConfig(database_url=URL, direct_url="mysql://robot:s3cret@db/queue").require_url()
+    assert "s3cret" not in str(caught.value)
+
+
+def test_the_same_url_twice_says_that_it_gives_sessions_of_their_own() -> None:
+    assert not QueueConfig(database_url=URL).has_own_sessions
+    assert not QueueConfig(database_url=URL, direct_url=f"{URL}2").has_own_sessions
+    assert QueueConfig(database_url=URL, direct_url=URL).has_own_sessions
+    assert not QueueConfig().has_own_sessions
 
 
 def test_without_a_url_the_variable_is_asked_for() -> None:
@@ -170,8 +184,68 @@ def test_an_unexpected_keyword_is_refused_by_name_and_without_the_secret() -> No
 
 
 def test_the_url_shows_in_no_repr() -> None:
-    config = QueueConfig(database_url=URL)
+    config = QueueConfig(database_url=URL, direct_url=URL)
     assert "s3cret" not in repr(config) + str(config)
+
+
+POOLER = "aws-0-eu-central-1.pooler.supabase.com"
+
+
+def test_supabase_without_a_region_is_connected_to_directly() -> None:
+    config = QueueConfig.from_supabase("abcdefgh", "p@ss/w:rd", max_concurrent_jobs=7)
+    url = "postgresql://postgres:p%40ss%2Fw%3Ard@db.abcdefgh.supabase.co:5432/postgres?sslmode=require"
+    assert (config.database_url, config.direct_url, config.max_concurrent_jobs) == (url, None, 7)
+
+
+@pytest.mark.parametrize("pooler", [None, "session"])
+def test_supabases_session_pooler_gives_sessions_of_their_own(pooler: Any) -> None:
+    config = QueueConfig.from_supabase("abcdefgh", "secret", "eu-central-1", pooler)
+    assert config.database_url == f"postgresql://postgres.abcdefgh:secret@{POOLER}:5432/postgres?sslmode=require"
+    assert config.has_own_sessions
+
+
+def test_with_supabases_transaction_pooler_the_session_pooler_is_what_robots_listen_through() -> None:
+    config = QueueConfig.from_supabase("abcdefgh", "secret", region="eu-central-1", pooler="transaction")
+    assert config.database_url == f"postgresql://postgres.abcdefgh:secret@{POOLER}:6543/postgres?sslmode=require"
+    assert config.direct_url == f"postgresql://postgres.abcdefgh:secret@{POOLER}:5432/postgres?sslmode=require"
+
+
+def test_supabase_takes_the_pooler_that_the_project_was_given_and_a_login_of_its_own() -> None:
+    config = QueueConfig.from_supabase("abcdefgh", "secret", "aws-1-eu-central-1", user="robot_berlin")
+    assert config.database_url is not None
+    assert config.database_url.startswith(
+        "postgresql://robot_berlin.abcdefgh:secret@aws-1-eu-central-1.pooler.supabase.com:5432/"
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("project_ref", ""),
+        ("project_ref", "https://abcdefgh.supabase.co"),
+        ("project_ref", "abc@evil"),
+        ("project_ref", None),
+        ("password", ""),
+        ("region", ""),
+        ("region", "Europe"),
+        ("region", "eu-central-1.evil.example/"),
+        ("region", None),
+        ("pooler", "statement"),
+        ("user", "postgres.abcdefgh"),
+        ("user", ""),
+    ],
+)
+def test_a_wrong_argument_for_supabase_is_refused_by_name_and_without_the_secret(argument: str, value: Any) -> None:
+    right: dict[str, Any] = {
+        "project_ref": "abcdefgh",
+        "password": "s3cret",
+        "region": "eu-central-1",
+        "pooler": "transaction",
+    }
+    with pytest.raises(ConfigError) as caught:
+        QueueConfig.from_supabase(**{**right, argument: value})
+    assert str(caught.value).startswith(f"{argument}: ")
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_pool_of_one_connection_is_valid() -> None:

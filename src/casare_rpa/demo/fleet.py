@@ -97,5 +97,7 @@ def fleet(config: QueueConfig, robots: Sequence[str], log_folder: Path) -> Itera
 def _environment(config: QueueConfig) -> dict[str, str]:
     """Return the environment of a robot: ours, with the demo's settings in place of the caller's for his own queue."""
     settings = config.model_dump()
-    values = {variable: str(settings[field]) for field, variable in VARIABLES.items()}
+    values = {
+        variable: str("" if settings[field] is None else settings[field]) for field, variable in VARIABLES.items()
+    }
     return os.environ | values

@@ -1,64 +1,36 @@
-"""How every connection is opened: named, with keepalives and timeouts, and without state that would have to be reset."""
+"""How every connection is opened, and what is said when it cannot be."""
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlsplit
+import ssl
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
 from casare_rpa.foundation.errors import ConfigError, DatabaseUnavailable, ServerTooOld
 from casare_rpa.infrastructure.postgres.faults import describe, translate
+from casare_rpa.infrastructure.postgres.sessions import PlainConnection, open_connection
 
-CONNECT_TIMEOUT = 10.0
-"""Seconds a connection may take to be opened."""
-COMMAND_TIMEOUT = 30.0
-"""Seconds a statement may take before its connection is taken for half-open."""
 OLDEST_SERVER = 140000
 
-_SESSION_SETTINGS = {
-    "tcp_keepalives_idle": "30",
-    "tcp_keepalives_interval": "10",
-    "tcp_keepalives_count": "3",
-    "idle_in_transaction_session_timeout": "60000",
-}
 
-
-class PlainConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg carries no types
-    """A connection that goes back to its pool without a reset: our functions leave no state in a session."""
-
-    def get_reset_query(self) -> str:
-        return ""
-
-
-def connect_arguments(url: str, application_name: str) -> dict[str, Any]:
-    """Return the arguments for `asyncpg.connect` and `asyncpg.create_pool`.
-
-    Raises:
-        ConfigError: the URL is none of PostgreSQL's. The message shows no part of it that could hold the password.
-
-    """
-    check_url(url)
-    return {
-        "dsn": url,
-        "connection_class": PlainConnection,
-        "timeout": CONNECT_TIMEOUT,
-        "command_timeout": COMMAND_TIMEOUT,
-        "server_settings": {**_SESSION_SETTINGS, "application_name": application_name[:63]},
-    }
-
-
-async def connect(url: str, application_name: str) -> asyncpg.Connection:
+async def connect(url: str, application_name: str, *, own_session: bool = False) -> PlainConnection:
     """Open one connection.
+
+    Args:
+        url: ``postgresql://user:password@host:port/database``.
+        application_name: as the server shows it.
+        own_session: see `open_connection`.
 
     Raises:
         ConfigError: the URL is wrong.
-        DatabaseUnavailable: nothing answers there, or it refuses the login.
+        DatabaseUnavailable: nothing answers there within 10 seconds, or it refuses the login.
         ServerTooOld: the server is older than PostgreSQL 14.
 
     """
+    check_url(url)
     try:
-        connection = await asyncpg.connect(**connect_arguments(url, application_name))
+        connection = await open_connection(url, application_name, own_session=own_session)
     except Exception as error:  # noqa: BLE001 - whatever it is, the server cannot be used
         raise unreachable(url, error) from None
     if connection.get_server_version()[0] * 10000 < OLDEST_SERVER:
@@ -93,13 +65,21 @@ def check_url(url: str) -> None:
 
 def unreachable(url: str, error: Exception) -> BaseException:
     """Return the error for a connection that could not be opened; it names the server, never the password."""
-    meaning = translate(error)
+    parts = urlsplit(url)
+    server = f"{parts.hostname}:{parts.port or 5432}"
     if isinstance(error, asyncpg.ClientConfigurationError):
         return ConfigError(f"the database URL is wrong: {error}")
+    if "sslrootcert" in parts.query and isinstance(error, FileNotFoundError | PermissionError):
+        path = parse_qs(parts.query)["sslrootcert"][0]
+        return ConfigError(f"the database URL is wrong: the file {path!r} of its sslrootcert cannot be read")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return DatabaseUnavailable(f"the certificate of {server} is not trusted: {error.verify_message}")
+    if isinstance(error, ssl.SSLError):
+        return DatabaseUnavailable(f"no TLS connection to {server}: {error.reason or error}")
     if isinstance(error, OSError | TimeoutError):
-        parts = urlsplit(url)
         reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
-        return DatabaseUnavailable(f"no PostgreSQL answers at {parts.hostname}:{parts.port or 5432}: {reason}")
+        return DatabaseUnavailable(f"no PostgreSQL answers at {server}: {reason}")
+    meaning = translate(error)
     if meaning is error:
         reason = describe(error) if isinstance(error, asyncpg.PostgresError) else type(error).__name__
         return DatabaseUnavailable(f"PostgreSQL refused the connection: {reason}")

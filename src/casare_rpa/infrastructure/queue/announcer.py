@@ -66,7 +66,7 @@ class Announcer:
                 continue
             connection = None
             try:
-                connection = await connect(self._config.require_url(), "casare announcer")
+                connection = await self._connect()
                 backoff.reset()
                 await self._serve(connection)
             except Exception:  # noqa: BLE001 - whatever ended the connection, the answer is a new one
@@ -76,6 +76,10 @@ class Announcer:
             finally:
                 if connection is not None:
                     connection.terminate()
+
+    async def _connect(self) -> asyncpg.Connection:
+        url, own_session = self._config.require_url(), self._config.has_own_sessions
+        return await connect(url, "casare announcer", own_session=own_session)
 
     async def _serve(self, connection: asyncpg.Connection) -> None:
         while not self._stopping or self._jobs:

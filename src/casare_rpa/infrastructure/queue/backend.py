@@ -55,7 +55,7 @@ class PostgresBackend:
         return await open_pool(self._config, name)
 
     async def connect(self, name: str) -> asyncpg.Connection:
-        return await connect(self._config.require_url(), name)
+        return await connect(self._config.require_url(), name, own_session=self._config.has_own_sessions)
 
     def server_version(self, connection: asyncpg.Connection) -> str:
         return server_version(connection)

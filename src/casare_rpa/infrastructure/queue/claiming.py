@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from casare_rpa.infrastructure.postgres.connection import COMMAND_TIMEOUT
+from casare_rpa.infrastructure.postgres.sessions import COMMAND_TIMEOUT
 from casare_rpa.infrastructure.queue.calls import ClaimArguments
 from casare_rpa.infrastructure.queue.floors import SWEEP_EVERY, SWEEP_SHARE, Floors
 from casare_rpa.infrastructure.queue.pool import borrowed

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from casare_rpa.foundation.errors import ConfigError
 from casare_rpa.infrastructure.postgres.connection import check_url
+from casare_rpa.infrastructure.queue.supabase import supabase_urls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VARIABLES: dict[str, str] = {
     "database_url": "PGQUEUER_DATABASE_URL",
+    "direct_url": "PGQUEUER_DIRECT_URL",
     "queue_name": "PGQUEUER_QUEUE_NAME",
     "max_concurrent_jobs": "PGQUEUER_MAX_CONCURRENT",
     "visibility_timeout": "PGQUEUER_VISIBILITY_TIMEOUT",
@@ -38,6 +40,9 @@ class QueueConfig(BaseModel):
 
     Attributes:
         database_url: ``postgresql://user:password@host:port/database``. It is shown in no repr.
+        direct_url: a URL that gives every connection a session of its own, for LISTEN, when `database_url` goes through a pooler
+            in transaction mode; robots without one poll. The same as `database_url` says that this one does so, for example
+            a pooler in session mode. Shown in no repr.
         queue_name: the queue to produce into and consume from, 1 to 200 characters.
         max_concurrent_jobs: jobs one robot holds at once, 1 to 10,000.
         visibility_timeout: seconds a claim lasts without a heartbeat, at least 0.1.
@@ -55,6 +60,7 @@ class QueueConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
     database_url: str | None = Field(default=None, repr=False)
+    direct_url: str | None = Field(default=None, repr=False)
     queue_name: str = Field(default="casare_rpa_jobs", min_length=1, max_length=200, pattern=r"^[^\x00]+$")
     max_concurrent_jobs: int = Field(default=3, ge=1, le=10_000)
     visibility_timeout: Seconds = Field(default=30.0, ge=0.1)
@@ -85,30 +91,37 @@ class QueueConfig(BaseModel):
             config = cls.model_validate({**values, **overrides})
         except ValidationError as error:
             raise ConfigError("; ".join(_explain(problem, values) for problem in error.errors())) from None
-        if config.database_url is not None:
-            try:
-                check_url(config.database_url)
-            except ConfigError as error:
-                raise ConfigError(f"{VARIABLES['database_url']}: {error}") from None
+        for field in ("database_url", "direct_url"):
+            _check_url(field, getattr(config, field))
         return config
 
     @classmethod
-    def from_supabase(cls, project_ref: str, password: str, region: str | None = None, **overrides: Any) -> Self:
+    def from_supabase(
+        cls,
+        project_ref: str,
+        password: str,
+        region: str | None = None,
+        pooler: Literal["session", "transaction"] | None = None,
+        *,
+        user: str = "postgres",
+        **overrides: Any,
+    ) -> Self:
         """Return the settings for a Supabase project.
 
         Args:
             project_ref: the project's reference, as in its address.
-            password: the database password, as it is.
-            region: for example ``eu-central-1``: goes through the session pooler, which has IPv4. None connects directly.
+            password: the login's password, as it is.
+            region: for example ``eu-central-1``, or the first part of the pooler's host, ``aws-1-eu-central-1``. A pooler needs it.
+            pooler: ``session``, the default with a region, or ``transaction``, then `direct_url` is that of the session pooler.
+                Both have IPv4. Without a region the project is connected to directly, which takes IPv6.
+            user: the login.
             overrides: other fields.
 
+        Raises:
+            ConfigError: an argument is wrong; the message names it.
+
         """
-        secret = quote(password, safe="")
-        if region is None:
-            url = f"postgresql://postgres:{secret}@db.{project_ref}.supabase.co:5432/postgres?sslmode=require"
-        else:
-            url = f"postgresql://postgres.{project_ref}:{secret}@aws-0-{region}.pooler.supabase.com:5432/postgres?sslmode=require"
-        return cls(database_url=url, **overrides)
+        return cls(**{**supabase_urls(project_ref, password, region, pooler, user), **overrides})
 
     @classmethod
     def local(
@@ -125,6 +138,11 @@ class QueueConfig(BaseModel):
         url = f"postgresql://{quote(user, safe='')}{secret}@{host}:{port}/{quote(database, safe='')}"
         return cls(database_url=url, **overrides)
 
+    @property
+    def has_own_sessions(self) -> bool:
+        """Whether `database_url` is known to give each connection a session of its own; if not, it is found out."""
+        return self.direct_url is not None and self.direct_url == self.database_url
+
     def require_url(self) -> str:
         """Return the database URL.
 
@@ -137,12 +155,21 @@ class QueueConfig(BaseModel):
                 f"no database: set {VARIABLES['database_url']}, for example postgresql://user:password@host/database"
             )
         check_url(self.database_url)
+        _check_url("direct_url", self.direct_url)
         return self.database_url
+
+
+def _check_url(field: str, url: str | None) -> None:
+    if url is not None:
+        try:
+            check_url(url)
+        except ConfigError as error:
+            raise ConfigError(f"{VARIABLES[field]}: {error}") from None
 
 
 def _explain(problem: Any, from_environment: Mapping[str, str]) -> str:
     field = str(problem["loc"][0]) if problem["loc"] else ""
     if field not in from_environment:
         return f"{field}: {problem['msg']}"
-    shown = "" if field == "database_url" else f"={from_environment[field]!r}"
+    shown = "" if field in {"database_url", "direct_url"} else f"={from_environment[field]!r}"
     return f"{VARIABLES[field]}{shown}: {problem['msg'][0].lower()}{problem['msg'][1:]}"

@@ -1,7 +1,8 @@
 """The robot's lifeline: a thread with a connection of its own that sends heartbeats, listens for wake-ups and does upkeep.
 
 It runs apart from the robot's event loop because a handler may block that loop for longer than a visibility timeout. Heartbeats
-and notifications share the connection, so that every heartbeat proves that the listener still hears.
+and notifications share the connection, so that every heartbeat proves that the listener still hears. Through a pooler that
+shares sessions there is nothing to listen with: the robot polls, and hears of cancellations with its heartbeats.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from casare_rpa.foundation.backoff import Backoff
-from casare_rpa.infrastructure.postgres.connection import connect
+from casare_rpa.infrastructure.queue.lines import Line, Lines
 from casare_rpa.infrastructure.queue.wakeups import wakes
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ SHORTEST_PATIENCE = 0.5
 """Seconds that an answer is waited for, at least; else half the time between heartbeats."""
 LAST_BEATS = (0.0, 0.1, 0.3)
 """Seconds before each of the last heartbeats of a robot that stops after it has given up a claim."""
+LONGEST_STOP = 5.0
+"""Seconds that a lifeline gets to end: a link that says nothing must not hold up a robot that stops."""
 RETRY_WAITING = 0.2
 """Seconds until a robot asks again to hear of jobs when that was refused; it polls meanwhile."""
 
@@ -55,9 +58,11 @@ class Lifeline:
         self._incarnation = incarnation
         self._leases = leases
         self._listener = listener
+        self._lines = Lines(config, f"casare lifeline {robot_id}")
         self._thread = threading.Thread(target=self._run, name=f"casare-lifeline-{robot_id}", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._poked: asyncio.Event | None = None
+        self._living: asyncio.Task[None] | None = None
         self._stopping = False
         self._proof = ""
         self._fleet = 1
@@ -78,6 +83,10 @@ class Lifeline:
         self._stopping = True
         self._poke()
         if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join, LONGEST_STOP)
+            if self._loop is not None and self._living is not None:
+                with contextlib.suppress(RuntimeError):  # it has ended
+                    self._loop.call_soon_threadsafe(self._living.cancel)
             await asyncio.to_thread(self._thread.join)
 
     def beat_now(self) -> None:
@@ -108,28 +117,38 @@ class Lifeline:
                 loop.call_soon_threadsafe(poked.set)
 
     def _run(self) -> None:
-        asyncio.run(self._live())
+        with contextlib.suppress(asyncio.CancelledError):
+            asyncio.run(self._live())
 
     async def _live(self) -> None:
-        self._loop, self._poked = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._poked, self._living = asyncio.get_running_loop(), asyncio.Event(), asyncio.current_task()
         backoff = Backoff(first=0.05, longest=2.0)
+        better: Line | None = None
         while not self._stopping:
-            connection = None
+            line, better = better, None
             try:
-                connection = await connect(self._config.require_url(), f"casare lifeline {self._robot_id}")
-                async with self._patience():
-                    await self._listen(connection)
+                if line is None:
+                    line = await self._lines.open(self._patience_seconds())
+                if line.listens:
+                    async with self._patience():
+                        await self._listen(line.connection)
                 backoff.reset()
-                await self._serve(connection)
-                await self._pause(backoff.next())
-            except Exception:  # noqa: BLE001 - whatever ended the connection, the answer is a new one
-                await self._pause(backoff.next())
+                better = await self._serve(line)
+            except Exception:  # noqa: BLE001, S110 - whatever ended the connection, the answer is a new one
+                pass
             finally:
                 self._doubt()
-                if connection is not None:
-                    connection.terminate()
+                if line is not None:
+                    line.close()
+            if better is None:
+                self._lines.broke(line)
+                await self._pause(backoff.next())
+        if better is not None:
+            better.close()
 
-    async def _serve(self, connection: asyncpg.Connection) -> None:
+    async def _serve(self, line: Line) -> Line | None:
+        """Serve until the line is closed or the lifeline stops, or return a better line as soon as there is one."""
+        connection = line.connection
         self._beat_due = upkeep_due = 0.0
         connection.add_termination_listener(lambda _: self._poke())
         while not self._stopping and not connection.is_closed():
@@ -137,18 +156,24 @@ class Lifeline:
             if now >= self._beat_due:
                 async with self._patience():
                     await self._beat(connection)
-            if self._wants_jobs != self._waits:
+            if line.listens and self._wants_jobs != self._waits:
                 async with self._patience():
                     await self._wait_or_not(connection)
             if now >= upkeep_due:
                 async with self._patience():
                     upkeep_due = now + await self._calls.upkeep(connection)
+            if not line.direct and self._lines.better_is_due():
+                better = await self._lines.better(self._patience_seconds())
+                if better is not None:
+                    return better
             self._interval = self._leases.heartbeat_interval()
             self._beat_due = min(self._beat_due, time.monotonic() + self._interval)
             pause = min(self._beat_due, upkeep_due) - time.monotonic()
-            await self._pause(pause if self._wants_jobs == self._waits else min(pause, RETRY_WAITING))
+            refused = line.listens and self._wants_jobs != self._waits
+            await self._pause(min(pause, RETRY_WAITING) if refused else pause)
         if self._stopping and self._leases.abandoned and not connection.is_closed():
             await self._give_back(connection)
+        return None
 
     async def _give_back(self, connection: asyncpg.Connection) -> None:
         """Give back what came for a request that was given up; the database may still have been working on it a moment ago."""
@@ -159,8 +184,11 @@ class Lifeline:
 
     def _patience(self) -> asyncio.Timeout:
         """Give up on a silent link in time: the leases must outlast a heartbeat that was lost on it and the next one."""
+        return asyncio.timeout(self._patience_seconds())
+
+    def _patience_seconds(self) -> float:
         soonest_beat = min(self._leases.heartbeat_interval(), self._config.visibility_timeout / 2)  # the next claim's
-        return asyncio.timeout(max(SHORTEST_PATIENCE, soonest_beat / 2))
+        return max(SHORTEST_PATIENCE, soonest_beat / 2)
 
     async def _beat(self, connection: asyncpg.Connection) -> None:
         self._interval = self._leases.heartbeat_interval()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from casare_rpa.infrastructure.postgres.connection import connect, connect_arguments
+from casare_rpa.infrastructure.postgres.connection import connect
 from casare_rpa.infrastructure.postgres.faults import translate
+from casare_rpa.infrastructure.postgres.sessions import PlainConnection, open_connection
 from casare_rpa.infrastructure.queue.schema import check_version
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ async def check_schema(config: QueueConfig, calls: Calls, application_name: str)
         DatabaseUnavailable, ServerTooOld, SchemaMissing, SchemaTooNew, NotPermitted, ConfigError: it cannot be used.
 
     """
-    connection = await connect(config.require_url(), application_name)
+    connection = await connect(config.require_url(), application_name, own_session=config.has_own_sessions)
     try:
         info = await calls.schema_info(connection)
     except asyncpg.PostgresError as error:
@@ -48,8 +49,13 @@ async def check_schema(config: QueueConfig, calls: Calls, application_name: str)
 
 async def open_pool(config: QueueConfig, application_name: str) -> asyncpg.Pool:
     """Open a pool that connects when it is first used and holds at most `connection_pool_size` connections."""
+    url = config.require_url()
+
+    async def connect_anew(*_: Any, **__: Any) -> PlainConnection:
+        return await open_connection(url, application_name, own_session=config.has_own_sessions)
+
     return await asyncpg.create_pool(
-        **connect_arguments(config.require_url(), application_name), min_size=0, max_size=config.connection_pool_size
+        connect=connect_anew, connection_class=PlainConnection, min_size=0, max_size=config.connection_pool_size
     )
 
 
