@@ -13,6 +13,7 @@ from casare_rpa.foundation.errors import (
     DuplicateReference,
     InvalidFilter,
     InvalidJob,
+    JobFailed,
     JobNotFound,
     LeaseLost,
     MigrationFailed,
@@ -22,9 +23,11 @@ from casare_rpa.foundation.errors import (
     SchemaMissing,
     SchemaTooNew,
     ServerTooOld,
+    WaitTimedOut,
 )
 from casare_rpa.infrastructure.queue.config import QueueConfig
 from casare_rpa.infrastructure.queue.consumer import PgQueuerConsumer
+from casare_rpa.infrastructure.queue.events import JobEvent
 from casare_rpa.infrastructure.queue.filters import JobFilter
 from casare_rpa.infrastructure.queue.models import (
     DeadLetterGroup,
@@ -36,6 +39,7 @@ from casare_rpa.infrastructure.queue.models import (
     JobStatus,
     QueueHealth,
 )
+from casare_rpa.infrastructure.queue.operations.waiting import JobHandle
 from casare_rpa.infrastructure.queue.pages import BulkResult, GroupList, JobCount, JobPage
 from casare_rpa.infrastructure.queue.producer import PgQueuerProducer
 from casare_rpa.infrastructure.queue.schema import migrate
@@ -56,7 +60,10 @@ __all__ = [
     "JobAction",
     "JobAttempt",
     "JobCount",
+    "JobEvent",
+    "JobFailed",
     "JobFilter",
+    "JobHandle",
     "JobModel",
     "JobNotFound",
     "JobPage",
@@ -74,5 +81,6 @@ __all__ = [
     "SchemaMissing",
     "SchemaTooNew",
     "ServerTooOld",
+    "WaitTimedOut",
     "migrate",
 ]

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from casare_rpa.infrastructure.queue.pages import LOOK
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     import asyncpg
@@ -47,6 +50,19 @@ class SettleArguments(NamedTuple):
     errors: Sequence[str | None] | None
     retry_ins: Sequence[float | None] | None
     enable_dlq: bool
+
+
+class BulkPage(NamedTuple):
+    """Which page of what matches something is done to: jobs at most, the id to go on after, and whether only to look."""
+
+    limit: int
+    after: UUID | None
+    dry_run: bool
+
+
+def event_channel(channel: UUID) -> str:
+    """Return the name that PostgreSQL has for a channel of events."""
+    return f"casare_e_{channel.hex}"
 
 
 class Calls:
@@ -150,14 +166,105 @@ class Calls:
     async def find_job(self, connection: asyncpg.Connection, job_id: UUID) -> asyncpg.Record | None:
         return await connection.fetchrow(self._rows("find_job", 1), job_id)
 
+    async def find_ended(self, connection: asyncpg.Connection, ids: Sequence[UUID]) -> Rows:
+        """Return those of up to 10,000 jobs that have ended, as `find_job` does; a row without a status is an id without a job.
+
+        What is left out, because there was too much to send at once, is returned when it is asked for again.
+        """
+        return await self._fetch(connection, self._rows("find_ended", 1), ids)
+
+    async def listen(
+        self,
+        connection: asyncpg.Connection,
+        channel: UUID,
+        heard: Callable[[str], None],
+        broken: Callable[[], None],
+    ) -> None:
+        """Hear on this connection what is said over a channel: `heard` gets each message; `broken` is called when it ends.
+
+        Raises:
+            ConfigError: nothing can be heard here.
+
+        """
+        connection.add_termination_listener(lambda _: broken())
+        await connection.add_listener(event_channel(channel), lambda _c, _pid, _channel, message: heard(message))
+
+    async def subscribe(
+        self,
+        connection: asyncpg.Connection,
+        channel: UUID,
+        queues: Sequence[str],
+        jobs: Sequence[UUID],
+        hello: str,
+    ) -> None:
+        """Say over a channel, for 30 seconds, what becomes of the jobs of up to 100 queues, and of up to 100 jobs.
+
+        `hello` is said first. What was asked for this channel before is replaced. Every other message is a JSON
+        array of `JobEvent`s.
+        """
+        await connection.fetch(self._rows("subscribe", 4), channel, queues, jobs, hello)
+
+    async def unsubscribe(self, connection: asyncpg.Connection, channel: UUID) -> None:
+        """Say nothing more over a channel."""
+        await connection.fetch(self._rows("unsubscribe", 1), channel)
+
     async def find_attempts(self, connection: asyncpg.Connection, job_id: UUID) -> Rows:
         return await self._fetch(connection, self._rows("find_attempts", 1), job_id)
 
-    async def list_jobs(self, connection: asyncpg.Connection, *filters: Any) -> Rows:
-        return await self._fetch(connection, self._rows("list_jobs", 6), *filters)
+    async def find_actions(self, connection: asyncpg.Connection, job_id: UUID) -> Rows:
+        return await self._fetch(connection, self._rows("find_actions", 1), job_id)
 
-    async def list_dead_letters(self, connection: asyncpg.Connection, *filters: Any) -> Rows:
-        return await self._fetch(connection, self._rows("list_dead_letters", 3), *filters)
+    async def comment(self, connection: asyncpg.Connection, job_id: UUID, comment: str) -> None:
+        await connection.fetch(self._rows("comment_job", 2), job_id, comment)
+
+    async def find_jobs(self, connection: asyncpg.Connection, where: str, limit: int, after: UUID | None) -> Rows:
+        """Return a page and, as its last row, a note: without an id, with `resume_after` and `examined`."""
+        return await self._fetch(connection, self._rows("find_jobs", 4), where, limit, after, LOOK)
+
+    async def count_jobs(self, connection: asyncpg.Connection, where: str, after: UUID | None) -> asyncpg.Record:
+        return await connection.fetchrow(self._rows("count_jobs", 3), where, after, LOOK)
+
+    async def find_dead_letters(
+        self, connection: asyncpg.Connection, where: str, limit: int, after_time: datetime | None, after: UUID | None
+    ) -> Rows:
+        """Return a page and, as its last row, a note as of `find_jobs`, whose `finished_at` belongs to its `resume_after`."""
+        return await self._fetch(connection, self._rows("find_dead_letters", 4), where, limit, after_time, after)
+
+    async def group_dead_letters(self, connection: asyncpg.Connection, where: str, limit: int) -> Rows:
+        """Return groups and, as the last row, a note: without a queue's name, with `complete` and `examined`."""
+        return await self._fetch(connection, self._rows("group_dead_letters", 2), where, limit)
+
+    # What is done to a page of what matches: the ids, and a note in which the id is missing and `resume_after` leads on.
+
+    async def cancel_jobs(self, connection: asyncpg.Connection, where: str, page: BulkPage) -> Rows:
+        return await self._fetch(connection, self._rows("cancel_jobs", 4), where, *page)
+
+    async def retry_jobs(self, connection: asyncpg.Connection, where: str, page: BulkPage) -> Rows:
+        return await self._fetch(connection, self._rows("retry_jobs", 4), where, *page)
+
+    async def set_priority(self, connection: asyncpg.Connection, where: str, priority: int, page: BulkPage) -> Rows:
+        return await self._fetch(connection, self._rows("set_priority", 5), where, priority, *page)
+
+    async def redrive_dead_letters(self, connection: asyncpg.Connection, where: str, page: BulkPage) -> Rows:
+        return await self._fetch(connection, self._rows("redrive_dead_letters", 4), where, *page)
+
+    async def resolve_dead_letters(
+        self, connection: asyncpg.Connection, where: str, comment: str, page: BulkPage
+    ) -> Rows:
+        return await self._fetch(connection, self._rows("resolve_dead_letters", 5), where, comment, *page)
+
+    async def assign_dead_letters(
+        self, connection: asyncpg.Connection, where: str, to: str | None, page: BulkPage
+    ) -> Rows:
+        return await self._fetch(connection, self._rows("assign_dead_letters", 5), where, to, *page)
+
+    async def purge_dead_letters(self, connection: asyncpg.Connection, where: str, page: BulkPage) -> Rows:
+        return await self._fetch(connection, self._rows("purge_dead_letters", 4), where, *page)
+
+    async def edit_payload(
+        self, connection: asyncpg.Connection, job_id: UUID, payload: str, comment: str | None
+    ) -> None:
+        await connection.fetch(self._rows("edit_payload", 3), job_id, payload, comment)
 
     async def redrive(self, connection: asyncpg.Connection, ids: Sequence[UUID]) -> list[UUID]:
         return [row[0] for row in await self._fetch(connection, self._rows("redrive_jobs", 1), ids)]

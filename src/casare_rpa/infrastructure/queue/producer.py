@@ -9,15 +9,15 @@ from casare_rpa.infrastructure.postgres.faults import describe, translate
 from casare_rpa.infrastructure.queue.models import QueueHealth
 from casare_rpa.infrastructure.queue.operations.dead_letters import DeadLetters
 from casare_rpa.infrastructure.queue.operations.enqueuing import Enqueuing
-from casare_rpa.infrastructure.queue.operations.jobs import Jobs
 from casare_rpa.infrastructure.queue.operations.queues import Queues
+from casare_rpa.infrastructure.queue.operations.waiting import Waiting
 from casare_rpa.infrastructure.queue.schema import check_version
 
 HEALTH_TIMEOUT = 5.0
 """Seconds that a health check takes at most."""
 
 
-class PgQueuerProducer(Enqueuing, Jobs, DeadLetters, Queues):
+class PgQueuerProducer(Enqueuing, DeadLetters, Queues, Waiting):
     """Puts jobs into queues, looks them up, cancels and redrives them.
 
     Use it as ``async with PgQueuerProducer(config) as producer``. Calls survive dropped connections and restarts of the server:

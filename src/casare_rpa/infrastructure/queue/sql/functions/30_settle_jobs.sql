@@ -50,6 +50,9 @@ BEGIN
           FROM moved m
     )
     SELECT coalesce(array_agg(m.ordinal::integer), '{}') INTO v_done FROM moved m;
+    IF v_done <> '{}' AND EXISTS (SELECT FROM subscriptions) THEN
+        PERFORM emit_completed(v_now, ARRAY(SELECT p_ids[d] FROM unnest(v_done) d));
+    END IF;
     IF cardinality(v_done) = cardinality(p_ids) THEN
         RETURN;
     END IF;

@@ -29,6 +29,9 @@ BEGIN
     ELSE
         PERFORM archive(p_job, p_now, v_status);
     END IF;
+    IF v_status <> 'CANCELLED' AND EXISTS (SELECT FROM subscriptions) THEN
+        PERFORM emit_job(v_outcome, v_status, p_now, p_job);
+    END IF;
     RETURN v_status;
 END $$;
 

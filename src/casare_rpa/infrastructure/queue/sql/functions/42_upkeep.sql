@@ -64,7 +64,7 @@ BEGIN
            SET lease_expires_at = greatest(j.lease_expires_at, least(j.lease_expires_at + (p_now - p_state.passed_at), p_now + seconds(j.lease_seconds)))
          WHERE j.id IN (SELECT h.id FROM jobs h WHERE h.status IN ('CLAIMED', 'RUNNING') ORDER BY h.id FOR UPDATE SKIP LOCKED);
     END IF;
-    PERFORM expire_leases(p_now, 1000);
+    PERFORM end_subscriptions(p_now), expire_leases(p_now, 1000);
     FOR v_route IN
         SELECT r.queue_name, array_agg(DISTINCT r.route_id) AS routes FROM routes r
          CROSS JOIN LATERAL (SELECT FROM jobs j WHERE j.route_id = r.route_id AND j.status = 'PENDING' AND j.deferred AND j.run_at <= p_now

@@ -32,6 +32,9 @@ BEGIN
     IF v_job.status = 'RUNNING' THEN
         UPDATE jobs j SET cancel_requested_at = coalesce(j.cancel_requested_at, v_now) WHERE j.id = p_id;
         PERFORM pg_notify(robot_channel(v_job.incarnation), 'cancel');
+        IF v_job.cancel_requested_at IS NULL AND EXISTS (SELECT FROM subscriptions) THEN
+            PERFORM emit_job('cancel_requested', 'RUNNING', v_now, v_job);
+        END IF;
     ELSIF v_job.status = 'CLAIMED' THEN
         v_job.cancel_requested_at := v_now;
         PERFORM end_attempt(v_job, v_now, 'released', NULL, NULL, true), pg_notify(robot_channel(v_job.incarnation), 'cancel');

@@ -28,6 +28,9 @@ BEGIN
                 v_dead.metadata, v_dead.requirements, v_dead.max_retries, v_dead.retry_delay, v_dead.visibility_timeout, v_dead.time_limit,
                 v_dead.on_crash, v_dead.enable_dlq, v_dead.error, v_dead.payload);
         PERFORM announce(v_dead.queue_name, 1);
+        IF EXISTS (SELECT FROM subscriptions) THEN
+            PERFORM emit_jobs('redriven', 'PENDING', v_now, ARRAY[v_dead.id]);
+        END IF;
         RETURN NEXT v_dead.id;
     END LOOP;
 END $$;
