@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from casare_rpa.foundation.errors import ConfigError
 from casare_rpa.infrastructure.postgres.connection import connect, server_version
 from casare_rpa.infrastructure.queue.announcer import Announcer
 from casare_rpa.infrastructure.queue.calls import Calls
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.leases import Leases
 
 
+NOTHING_HEARD = (
+    "no notification arrives over this connection, as is so through a pooler in transaction mode: "
+    "give a way past it with PGQUEUER_DIRECT_URL to follow a queue; single jobs can be followed without"
+)
+
+
 class Backend(Protocol):
     """What a producer or a consumer needs of the place that keeps its queue."""
 
@@ -33,6 +40,8 @@ class Backend(Protocol):
     async def open_pool(self, name: str) -> asyncpg.Pool: ...
 
     async def connect(self, name: str) -> asyncpg.Connection: ...
+
+    async def connect_to_listen(self, name: str) -> asyncpg.Connection: ...
 
     def server_version(self, connection: asyncpg.Connection) -> str: ...
 
@@ -56,6 +65,20 @@ class PostgresBackend:
 
     async def connect(self, name: str) -> asyncpg.Connection:
         return await connect(self._config.require_url(), name, own_session=self._config.has_own_sessions)
+
+    async def connect_to_listen(self, name: str) -> asyncpg.Connection:
+        """Open a connection that has a session of its own.
+
+        Raises:
+            ConfigError: there is none to be had, since sessions are shared.
+
+        """
+        direct = self._config.direct_url
+        connection = await connect(direct or self._config.require_url(), name, own_session=direct is not None)
+        if connection.shares_sessions:
+            connection.terminate()
+            raise ConfigError(NOTHING_HEARD)
+        return connection
 
     def server_version(self, connection: asyncpg.Connection) -> str:
         return server_version(connection)

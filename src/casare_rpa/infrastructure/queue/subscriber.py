@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 from casare_rpa.foundation.backoff import Backoff
 from casare_rpa.foundation.errors import ConfigError
 from casare_rpa.infrastructure.postgres.faults import is_passing, translate
+from casare_rpa.infrastructure.queue.backend import NOTHING_HEARD
 from casare_rpa.infrastructure.queue.events import JobEvent, events_of
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Subscriber:
         while self._watchers:
             connection = None
             try:
-                connection = await self._backend.connect("casare subscriber")
+                connection = await self._backend.connect_to_listen("casare subscriber")
                 self._broken = False
                 channel = uuid4()
                 await self._calls.listen(connection, channel, self._heard, self._break)
@@ -187,10 +188,7 @@ class Subscriber:
         except TimeoutError:
             if self._proven:
                 raise
-            raise ConfigError(
-                "no notification arrives over this connection, as is so through a pooler in transaction mode: "
-                "queues cannot be followed through it, single jobs can"
-            ) from None
+            raise ConfigError(NOTHING_HEARD) from None
         self._proven = True
 
     def _heard(self, message: str) -> None:

@@ -56,6 +56,9 @@ class MemoryBackend:
         check_process(self._memory.process)
         return MemoryConnection()
 
+    async def connect_to_listen(self, name: str) -> asyncpg.Connection:
+        return await self.connect(name)
+
     def server_version(self, connection: asyncpg.Connection) -> str:  # noqa: ARG002 - there is no server
         return "in memory"
 
