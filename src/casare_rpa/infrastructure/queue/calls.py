@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.batches import Batch
 
 _COLUMNS_OF_A_CLAIM = 29
+_PURGED_AT_A_TIME = 10_000
 
 
 class ClaimArguments(NamedTuple):
@@ -272,8 +273,18 @@ class Calls:
     async def queue_depth(self, connection: asyncpg.Connection, queue: str) -> int:
         return int(await connection.fetchval(f'SELECT "{self._schema}".queue_depth($1)', queue))
 
+    async def list_queues(self, connection: asyncpg.Connection, queue: str | None) -> Rows:
+        """Return a row with the fields of a `QueueInfo` for each queue that may be seen, or for one; in no order."""
+        return await self._fetch(connection, self._rows("list_queues", 1), queue)
+
     async def purge(self, connection: asyncpg.Connection, queue: str) -> int:
-        return int(await connection.fetchval(f'SELECT "{self._schema}".purge_queue($1)', queue))
+        """Purge a queue in steps, each a transaction of its own: nobody waits long for it, and it is never too much for one."""
+        purged, until = 0, None
+        while True:
+            step = await connection.fetchrow(self._rows("purge_waiting", 3), queue, _PURGED_AT_A_TIME, until)
+            purged, until = purged + int(step["purged"]), step["until"]
+            if step["purged"] < _PURGED_AT_A_TIME:
+                return purged
 
     async def pause(self, connection: asyncpg.Connection, queue: str) -> None:
         await connection.fetch(self._rows("pause_queue", 1), queue)

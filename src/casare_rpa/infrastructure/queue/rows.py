@@ -13,6 +13,7 @@ from casare_rpa.infrastructure.queue.models import (
     JobModel,
     JobStatus,
 )
+from casare_rpa.infrastructure.queue.queue_info import QueueInfo
 
 if TYPE_CHECKING:
     import asyncpg
@@ -64,6 +65,11 @@ def action(row: asyncpg.Record) -> JobAction:
 def ended_attempt(row: asyncpg.Record) -> JobAttempt:
     """Return the model of an ended attempt."""
     return JobAttempt.model_construct(**dict(row))
+
+
+def queue_info(row: asyncpg.Record) -> QueueInfo:
+    """Return the model of how a queue is doing."""
+    return QueueInfo.model_construct(**dict(row))
 
 
 def _model(fields: dict[str, Any]) -> JobModel:

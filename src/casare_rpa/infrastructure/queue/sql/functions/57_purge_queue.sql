@@ -6,27 +6,7 @@
 -- Errors: CR002 when there has never been a job in the queue.
 -- Guarantees: touches no job that a robot has, nor one that a robot is claiming at this moment, and waits for nobody.
 CREATE OR REPLACE FUNCTION purge_queue(p_queue text) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-DECLARE
-    v_tenant text := caller_tenant(p_queue);
-    v_count  bigint;
-BEGIN
-    PERFORM check_queue_known(p_queue);
-    WITH waiting AS (
-        SELECT j.id FROM jobs j
-         WHERE j.queue_name = p_queue AND j.status = 'PENDING' AND (v_tenant IS NULL OR j.tenant_id = v_tenant)
-         ORDER BY j.id FOR UPDATE SKIP LOCKED
-    ), purged AS (
-        DELETE FROM jobs j USING waiting w WHERE j.id = w.id RETURNING j.id, j.tenant_id, j.reference
-    ), freed AS (
-        DELETE FROM job_references r USING purged p
-         WHERE p.reference IS NOT NULL AND r.tenant_id = coalesce(p.tenant_id, '') AND r.queue_name = p_queue AND r.reference = p.reference AND r.job_id = p.id
-    ), forgotten AS (
-        DELETE FROM job_attempts a USING purged p WHERE a.job_id = p.id
-    )
-    SELECT count(*) INTO v_count FROM purged;
-    RETURN v_count;
-END $$;
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$ SELECT p.purged FROM purge_waiting(p_queue, NULL) p $$;
 
 -- A queue exists from its first job on.
 CREATE OR REPLACE FUNCTION check_queue_known(p_queue text) RETURNS void
