@@ -13,8 +13,10 @@ from casare_rpa.foundation.errors import InvalidJob
 from casare_rpa.foundation.ids import new_job_ids
 from casare_rpa.foundation.jsontext import to_json
 from casare_rpa.infrastructure.queue.requirements import check_requirements
+from casare_rpa.infrastructure.telemetry.trace_context import carries_context
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -36,11 +38,12 @@ class Batch:
 
 
 class BatchBuilder:
-    """Collects jobs into a batch."""
+    """Collects jobs into a batch; those that carry no trace context of their own carry the batch's, in their metadata."""
 
-    def __init__(self, config: QueueConfig, payload_limit: int) -> None:
+    def __init__(self, config: QueueConfig, payload_limit: int, trace_context: Mapping[str, str]) -> None:
         self._config = config
         self._payload_limit = payload_limit
+        self._trace_context = trace_context
         self._templates: dict[str, int] = {}
         self._plain: dict[tuple[Any, ...], int] = {}
         self._queues: list[str] = []
@@ -105,10 +108,15 @@ class BatchBuilder:
             "visibility_timeout": job.visibility_timeout,
             "time_limit": job.time_limit,
             "tags": job.tags or None,
-            "metadata": job.metadata or None,
+            "metadata": self._metadata_of(job) or None,
             "requirements": job.requirements or None,
         }
         return json.dumps({key: value for key, value in template.items() if value is not None}, ensure_ascii=False)
+
+    def _metadata_of(self, job: JobModel) -> dict[str, Any]:
+        if self._trace_context and not carries_context(job.metadata):
+            return {**job.metadata, **self._trace_context}
+        return job.metadata
 
 
 def _check_again(job: JobModel) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from casare_rpa.infrastructure.postgres.faults import describe
 from casare_rpa.infrastructure.postgres.sessions import COMMAND_TIMEOUT
 from casare_rpa.infrastructure.queue.calls import ClaimArguments
 from casare_rpa.infrastructure.queue.floors import SWEEP_EVERY, SWEEP_SHARE, Floors
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.lifeline import Lifeline
     from casare_rpa.infrastructure.queue.models import JobModel, JobStatus
     from casare_rpa.infrastructure.queue.settler import Settler
+    from casare_rpa.infrastructure.telemetry.robot import RobotTelemetry
 
 LOOK_BACK_EVERY = 0.25
 """Seconds between looks at due and returned jobs while there is enough other work."""
@@ -71,6 +73,7 @@ class Claimer:
         leases: Leases,
         lifeline: Lifeline,
         settler: Settler,
+        telemetry: RobotTelemetry,
     ) -> None:
         self._config = config
         self._calls = calls
@@ -81,6 +84,7 @@ class Claimer:
         self._leases = leases
         self._lifeline = lifeline
         self._settler = settler
+        self._telemetry = telemetry
         # A claim whose reply is overdue is given up while its leases still hold, so that they are released and not run out.
         self._longest_call = min(COMMAND_TIMEOUT, max(SHORTEST_PATIENCE, config.visibility_timeout / 2))
         self._floors = Floors()
@@ -119,6 +123,7 @@ class Claimer:
             except asyncio.CancelledError:
                 self._forget(claimed.jobs)
                 raise
+            self._telemetry.claimed(claimed.jobs)
             return claimed
 
     async def finish(self) -> None:
@@ -174,9 +179,10 @@ class Claimer:
                     rows = await self._calls.settle_and_claim(connection, settle, arguments)
                 else:
                     rows = await self._calls.claim(connection, arguments)
-        except BaseException:
+        except BaseException as error:
             self._leases.abandon_request(request)
             self._lifeline.beat_now()
+            self._telemetry.claim_failed(describe(error), given_up=isinstance(error, TimeoutError))
             raise
         if look_back:
             self._looked_back = time.monotonic()

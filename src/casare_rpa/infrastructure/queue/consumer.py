@@ -18,6 +18,7 @@ from casare_rpa.infrastructure.queue.pool import SchemaLimits, borrowed
 from casare_rpa.infrastructure.queue.requirements import is_word, offers
 from casare_rpa.infrastructure.queue.settler import Settler
 from casare_rpa.infrastructure.queue.work import Work
+from casare_rpa.infrastructure.telemetry.robot import RobotTelemetry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from casare_rpa.infrastructure.queue.config import QueueConfig
     from casare_rpa.infrastructure.queue.settlement import Settlement
+    from casare_rpa.infrastructure.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 
@@ -44,6 +46,7 @@ class PgQueuerConsumer:
         labels: pairs of words that jobs may require.
         environment: the environment the robot works in.
         pool: the pool of robots it belongs to.
+        metrics: what `enable_metrics` returned; None counts nothing.
 
     Raises:
         ConfigError: an argument is wrong.
@@ -59,6 +62,7 @@ class PgQueuerConsumer:
         labels: Mapping[str, str] | None = None,
         environment: str | None = None,
         pool: str | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         if not is_word(robot_id):
             raise ConfigError("robot_id must be a name of 1 to 200 printable characters")
@@ -69,6 +73,7 @@ class PgQueuerConsumer:
         self.config = config
         self.robot_id = robot_id
         self._incarnation = uuid4()
+        self._telemetry = RobotTelemetry(robot_id, config.queue_name, metrics)
         self._backend = self._make_backend()
         self._calls = self._backend.calls
         self._leases = Leases()
@@ -99,7 +104,7 @@ class PgQueuerConsumer:
         self._loop = asyncio.get_running_loop()
         self._limits = await self._backend.check_schema(name)
         self._pool = await self._backend.open_pool(name)
-        self._settler = Settler(self.config, self._calls, self._pool)
+        self._settler = Settler(self.config, self._calls, self._pool, self._telemetry.database)
         self._claimer = Claimer(
             self.config,
             self._calls,
@@ -110,9 +115,19 @@ class PgQueuerConsumer:
             self._leases,
             self._lifeline,
             self._settler,
+            self._telemetry,
         )
-        self._work = Work(self.config, self._claimer, self._settler, self._leases, self._lifeline, self._limits.result)
+        self._work = Work(
+            self.config,
+            self._claimer,
+            self._settler,
+            self._leases,
+            self._lifeline,
+            self._limits.result,
+            self._telemetry,
+        )
         self._lifeline.start()
+        self._telemetry.opened(lambda: (self.config.max_concurrent_jobs, len(self._leases)))
         return self
 
     async def __aexit__(
@@ -135,7 +150,7 @@ class PgQueuerConsumer:
                     return []
                 return (await claimer.claim(1, start=False)).jobs
 
-        jobs = await with_patience(claim, self.config.outage_patience)
+        jobs = await self._patiently(claim)
         return jobs[0] if jobs else None
 
     async def claim_jobs(self, limit: int) -> list[JobModel]:
@@ -148,8 +163,7 @@ class PgQueuerConsumer:
         """
         check_limit(limit, MAX_BATCH)
         claimer = self._ready(self._claimer)
-        claimed = await with_patience(lambda _: claimer.claim(limit, start=False), self.config.outage_patience)
-        return claimed.jobs
+        return (await self._patiently(lambda _: claimer.claim(limit, start=False))).jobs
 
     async def start_job(self, job: JobModel) -> None:
         """Take a claimed job from CLAIMED to RUNNING.
@@ -165,9 +179,10 @@ class PgQueuerConsumer:
             async with borrowed(pool) as connection:
                 return await self._calls.start(connection, [lease.job_id], [lease.token])
 
-        rows = await with_patience(start, self.config.outage_patience)
+        rows = await self._patiently(start)
         if not rows:
             self._leases.drop(lease.job_id, lease.token)
+            self._telemetry.lease_lost(self._telemetry.attempt(job))
             raise LeaseLost(lease.job_id)
         job.status, job.started_at = JobStatus.RUNNING, rows[0]["started_at"]
 
@@ -242,6 +257,7 @@ class PgQueuerConsumer:
     async def _stop(self) -> None:
         if self._work is None or self._pool is None or self._claimer is None:
             return
+        self._telemetry.stopping(len(self._leases), self.config.shutdown_grace)
         self._work.stop_claiming()
         await self._work.claims_no_more()
         await self._claimer.finish()
@@ -252,6 +268,7 @@ class PgQueuerConsumer:
         self._ready(self._settler).abandon()
         await self._close_pool(self._pool)
         await self._lifeline.stop()  # last: its heartbeats give back what a claim brought that was given up
+        self._telemetry.stopped()
 
     async def _close_pool(self, pool: asyncpg.Pool) -> None:
         with contextlib.suppress(TimeoutError):
@@ -280,6 +297,14 @@ class PgQueuerConsumer:
 
         self._in_loop(take)
 
+    def heartbeat_answered(self, late_by: float) -> None:
+        """Called by the lifeline, from its thread."""
+        self._telemetry.heartbeat_answered(late_by)
+
+    def link_lost(self, error: str) -> None:
+        """Called by the lifeline, from its thread."""
+        self._telemetry.link_lost(error)
+
     def _in_loop(self, step: Callable[[Work], None]) -> None:
         loop, work = self._loop, self._work
         if loop is not None and work is not None:
@@ -290,8 +315,11 @@ class PgQueuerConsumer:
         status = await self._ready(self._settler).settle(settlement)
         self._leases.drop(settlement.job_id, settlement.token)
         self._cancel_requested.discard(settlement.token)
+        attempt = self._telemetry.attempt(job)
         if status is None:
+            self._telemetry.lease_lost(attempt)
             raise LeaseLost(settlement.job_id)
+        self._telemetry.settled(attempt, settlement.outcome, status, settlement.error)
         job.status = status
         return status
 
@@ -302,8 +330,13 @@ class PgQueuerConsumer:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(5.0):
                 await settler.release(tokens)
+                self._telemetry.released(len(tokens))
         for job_id, token in tokens.items():
             self._leases.drop(job_id, token)
+
+    async def _patiently(self, call: Callable[[int], Awaitable[T]]) -> T:
+        """Make a call that may be made again, for as long as `outage_patience` while the database is away."""
+        return await with_patience(call, self.config.outage_patience, watch=self._telemetry.database)
 
     def _ready(self, part: T | None) -> T:
         if part is None or (self._stopped and part not in (self._settler, self._limits)):

@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from casare_rpa.foundation.backoff import Backoff
+from casare_rpa.infrastructure.postgres.faults import describe
 from casare_rpa.infrastructure.queue.lines import Line, Lines
 from casare_rpa.infrastructure.queue.wakeups import wakes
 
@@ -45,6 +46,10 @@ class Listener(Protocol):
 
     def verdict(self, lost: Sequence[UUID], cancelled: Sequence[UUID]) -> None: ...  # lease tokens
 
+    def heartbeat_answered(self, late_by: float) -> None: ...  # seconds; 0 is in time
+
+    def link_lost(self, error: str) -> None: ...
+
 
 class Lifeline:
     """Keeps the leases of one robot alive from `start` to `stop`."""
@@ -68,6 +73,7 @@ class Lifeline:
         self._fleet = 1
         self._interval = 0.0
         self._beat_due = 0.0
+        self._beat_deadline = float("inf")
         self._wants_jobs = False
         self._waits = False
         self._heard_proof = False
@@ -126,6 +132,7 @@ class Lifeline:
         better: Line | None = None
         while not self._stopping:
             line, better = better, None
+            fault = "the connection was closed"
             try:
                 if line is None:
                     line = await self._lines.open(self._patience_seconds())
@@ -134,13 +141,15 @@ class Lifeline:
                         await self._listen(line.connection)
                 backoff.reset()
                 better = await self._serve(line)
-            except Exception:  # noqa: BLE001, S110 - whatever ended the connection, the answer is a new one
-                pass
+            except Exception as error:  # noqa: BLE001 - whatever ended the connection, the answer is a new one
+                fault = describe(error)
             finally:
                 self._doubt()
                 if line is not None:
                     line.close()
             if better is None:
+                if not self._stopping:
+                    self._listener.link_lost(fault)
                 self._lines.broke(line)
                 await self._pause(backoff.next())
         if better is not None:
@@ -205,6 +214,9 @@ class Lifeline:
         )
         self._fleet = row["fleet"]
         self.beats += 1
+        answered = time.monotonic()
+        self._listener.heartbeat_answered(max(0.0, answered - self._beat_deadline) if holding.tokens else 0.0)
+        self._beat_deadline = answered + 2 * self._leases.heartbeat_interval()  # half a lease or less, twice
         if row["lost"] or row["cancelled"]:
             tokens = holding.tokens
             self._listener.verdict([tokens[lost] for lost in row["lost"]], [tokens[job] for job in row["cancelled"]])

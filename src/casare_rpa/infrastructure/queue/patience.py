@@ -7,16 +7,21 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from casare_rpa.foundation.backoff import Backoff
-from casare_rpa.infrastructure.postgres.faults import is_passing, translate
+from casare_rpa.infrastructure.postgres.faults import describe, is_passing, translate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from casare_rpa.infrastructure.telemetry.database_watch import DatabaseWatch
 
 T = TypeVar("T")
 
 
 async def with_patience(
-    call: Callable[[int], Awaitable[T]], patience: float, also: tuple[type[Exception], ...] = ()
+    call: Callable[[int], Awaitable[T]],
+    patience: float,
+    also: tuple[type[Exception], ...] = (),
+    watch: DatabaseWatch | None = None,
 ) -> T:
     """Make a call again, with growing pauses, while it fails because the database is away.
 
@@ -24,6 +29,7 @@ async def with_patience(
         call: takes the number of the try, from 0. Whether an earlier try took effect is unknown, so it must be repeatable.
         patience: seconds to go on trying.
         also: further errors that may pass.
+        watch: who is told that the database is away, and that it is back.
 
     Raises:
         DatabaseUnavailable: it did not come back in time.
@@ -35,7 +41,7 @@ async def with_patience(
     tries = 0
     while True:
         try:
-            return await call(tries)
+            answer = await call(tries)
         except Exception as error:
             pause = backoff.next()
             if not (is_passing(error) or isinstance(error, also)) or time.monotonic() + pause > deadline:
@@ -43,5 +49,11 @@ async def with_patience(
                 if meaning is error:
                     raise
                 raise meaning from error
+            if watch is not None:
+                watch.retrying(describe(error))
+        else:
+            if watch is not None and tries:
+                watch.back()
+            return answer
         tries += 1
         await asyncio.sleep(pause)

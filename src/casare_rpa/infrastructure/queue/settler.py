@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from casare_rpa.infrastructure.queue.calls import Calls
     from casare_rpa.infrastructure.queue.config import QueueConfig
+    from casare_rpa.infrastructure.telemetry.database_watch import DatabaseWatch
 
 MOST_AT_ONCE = 1000
 _NO_PARTITION_YET = (asyncpg.CheckViolationError,)  # the week's partition of the history is just being made
@@ -30,10 +31,11 @@ Settled = Callable[[Settlement, Fate], None]
 class Settler:
     """Settles for one consumer. Every settlement may be sent again: the database answers as the first time."""
 
-    def __init__(self, config: QueueConfig, calls: Calls, pool: asyncpg.Pool) -> None:
+    def __init__(self, config: QueueConfig, calls: Calls, pool: asyncpg.Pool, watch: DatabaseWatch) -> None:
         self._config = config
         self._calls = calls
         self._pool = pool
+        self._watch = watch
         self._waiting: list[tuple[Settlement, Settled]] = []
         self._sender: asyncio.Task[None] | None = None
 
@@ -93,7 +95,8 @@ class Settler:
             return error
 
     async def _send(self, settlements: list[Settlement]) -> list[JobStatus | None]:
-        rows = await with_patience(lambda _: self._call(settlements), self._config.outage_patience, _NO_PARTITION_YET)
+        patience = self._config.outage_patience
+        rows = await with_patience(lambda _: self._call(settlements), patience, _NO_PARTITION_YET, self._watch)
         return statuses_of(settlements, [(row["ordinal"], row["status"]) for row in rows])
 
     async def _call(self, settlements: list[Settlement]) -> list[asyncpg.Record]:

@@ -13,7 +13,7 @@ import asyncpg
 
 from casare_rpa.foundation.backoff import Backoff
 from casare_rpa.foundation.errors import DatabaseUnavailable, InvalidJob
-from casare_rpa.infrastructure.postgres.faults import is_passing, translate
+from casare_rpa.infrastructure.postgres.faults import describe, is_passing, translate
 from casare_rpa.infrastructure.queue.execution import error_text, execute, failed, released
 from casare_rpa.infrastructure.queue.settlement import Settlement
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.lifeline import Lifeline
     from casare_rpa.infrastructure.queue.models import JobModel
     from casare_rpa.infrastructure.queue.settler import Fate, Settler
+    from casare_rpa.infrastructure.telemetry.attempt import Attempt
+    from casare_rpa.infrastructure.telemetry.robot import RobotTelemetry
 
 REFUSALS = (InvalidJob, asyncpg.DataError, asyncpg.ProgramLimitExceededError)
 """What the database says of a result that it cannot hold; everything else is its own trouble, and no fault of the job."""
@@ -49,6 +51,7 @@ class Work:
         leases: Leases,
         lifeline: Lifeline,
         result_limit: int,
+        telemetry: RobotTelemetry,
     ) -> None:
         self._config = config
         self._claimer = claimer
@@ -56,7 +59,8 @@ class Work:
         self._leases = leases
         self._lifeline = lifeline
         self._result_limit = result_limit
-        self._tasks: dict[UUID | None, tuple[asyncio.Task[None], Settlement]] = {}
+        self._telemetry = telemetry
+        self._tasks: dict[UUID | None, tuple[asyncio.Task[None], Settlement, Attempt]] = {}
         """What runs, by lease token: a robot that has lost a job may claim it again before its first handler has ended."""
         self._newest: dict[UUID | None, UUID | None] = {}
         """The newest token of each job that runs."""
@@ -100,6 +104,7 @@ class Work:
                 except Exception as error:
                     if not is_passing(error) and not settling:  # a bad settlement is told to whoever settles
                         raise translate(error) from error
+                    self._telemetry.database.retrying(describe(error))
                     await asyncio.sleep(backoff.next())
                     continue
                 if claimed is None:
@@ -108,6 +113,7 @@ class Work:
                     await self._wait_for_a_slot()
                     continue
                 backoff.reset()
+                self._telemetry.database.back()
                 if self._is_stopping():
                     return  # what this claim brought is released with everything else that is held
                 for job in claimed.jobs:
@@ -196,34 +202,40 @@ class Work:
 
     def cancel_handlers(self) -> None:
         """Ask every handler to end now; its job is released when it does."""
-        for task, lease in list(self._tasks.values()):
+        for task, lease, _ in list(self._tasks.values()):
             self._cancel(task, lease)
 
     def cancel(self, tokens: Iterable[UUID | None], *, lost: bool) -> None:
         """Cancel the handlers of these attempts: their leases are lost, or somebody asked to cancel their jobs."""
         for token in tokens:
             if token in self._tasks:
-                if lost:
+                task, lease, attempt = self._tasks[token]
+                if lost and token not in self._lost:
                     self._lost.add(token)
-                self._cancel(*self._tasks[token])
+                    self._telemetry.lease_lost(attempt)
+                self._cancel(task, lease)
 
     def _begin(self, job: JobModel, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
         if job.id in self._newest:
             self.cancel([self._newest[job.id]], lost=True)
-        task = asyncio.create_task(self._work(job, handler))
-        self._tasks[job.lease_token] = (task, released(job))
+        attempt = self._telemetry.attempt(job)
+        task = asyncio.create_task(self._work(job, handler, attempt))
+        self._tasks[job.lease_token] = (task, released(job), attempt)
         self._newest[job.id] = job.lease_token
         self._all_ended.clear()
 
-    async def _work(self, job: JobModel, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
+    async def _work(self, job: JobModel, handler: Callable[[JobModel], Awaitable[Any]], attempt: Attempt) -> None:
         lease = released(job)  # what the handler does to the model cannot change it
-        try:
-            settlement = await execute(job, handler, self._result_limit)
-        except asyncio.CancelledError as error:
-            # A cancellation that nobody asked for is the handler's own doing, and its failure.
-            settlement = lease if lease.token in self._asked else failed(job, error)
-        except Exception as error:  # noqa: BLE001 - whatever came up, the attempt ends
-            settlement = lease._replace(outcome="failed", error=error_text(error))
+        self._telemetry.begun(attempt)
+        with attempt:
+            try:
+                settlement = await execute(job, handler, self._result_limit)
+            except asyncio.CancelledError as error:
+                # A cancellation that nobody asked for is the handler's own doing, and its failure.
+                settlement = lease if lease.token in self._asked else failed(job, error)
+            except Exception as error:  # noqa: BLE001 - whatever came up, the attempt ends
+                settlement = lease._replace(outcome="failed", error=error_text(error))
+            attempt.ended(settlement.outcome, settlement.error)
         self._settle(settlement._replace(job_id=lease.job_id, token=lease.token))
 
     def _cancel(self, task: asyncio.Task[None], lease: Settlement) -> None:
@@ -238,7 +250,7 @@ class Work:
     def _settle(self, settlement: Settlement) -> None:
         """Begin to settle: with the next claim when that is made at once, else apart. The slot is free afterwards."""
         if settlement.token in self._lost:
-            self._end(settlement)
+            self._end(settlement, None)
         elif self._claims_at_once:
             self._waiting.append(settlement)
             self._slot_freed.set()
@@ -249,16 +261,17 @@ class Work:
     def _settled(self, settlement: Settlement, fate: Fate) -> None:
         if isinstance(fate, DatabaseUnavailable):
             if self._stopping:
-                self._end(settlement)  # the job is neither done nor failed: its lease runs out
+                self._end(settlement, fate)  # the job is neither done nor failed: its lease runs out
             else:  # however long it is away: the lease may still hold when it comes back
                 asyncio.get_running_loop().call_later(SETTLE_AGAIN, self._settle, settlement)
         elif isinstance(fate, REFUSALS) and settlement.outcome == "completed":
             # The database refuses what the handler brought, for example as too large: another run would bring it again.
             self._settle(Settlement(settlement.job_id, settlement.token, "business", error=error_text(fate)))
         else:
-            self._end(settlement)
+            self._end(settlement, fate)
 
-    def _end(self, settlement: Settlement) -> None:
+    def _end(self, settlement: Settlement, fate: Fate) -> None:
+        self._tell(settlement, fate)
         self._leases.drop(settlement.job_id, settlement.token)
         self._tasks.pop(settlement.token, None)
         self._lost.discard(settlement.token)
@@ -268,6 +281,17 @@ class Work:
         self._slot_freed.set()
         if not self._tasks:
             self._all_ended.set()
+
+    def _tell(self, settlement: Settlement, fate: Fate) -> None:
+        if settlement.token not in self._tasks:
+            return
+        attempt = self._tasks[settlement.token][2]
+        if isinstance(fate, Exception):
+            self._telemetry.settlement_given_up(attempt, settlement.outcome, describe(fate))
+        elif fate is not None:
+            self._telemetry.settled(attempt, settlement.outcome, fate, settlement.error)
+        elif settlement.token not in self._lost:  # else it is known already
+            self._telemetry.lease_lost(attempt)
 
     async def _wait_for_a_slot(self) -> None:
         self._slot_freed.clear()

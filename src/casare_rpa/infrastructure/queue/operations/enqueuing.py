@@ -15,7 +15,7 @@ from casare_rpa.infrastructure.queue.patience import with_patience
 from casare_rpa.infrastructure.queue.pool import borrowed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
 
@@ -73,11 +73,13 @@ class Enqueuing(Session):
             raise InvalidJob(f'mode must be "all" or "each", not {mode!r}')
         if len(jobs) > MAX_BATCH:
             raise InvalidJob(f"a batch holds {MAX_BATCH} jobs at most, not {len(jobs)}")
-        refused, batch = self._build(jobs, each=mode == "each")
-        taken = await self._enqueue(batch, connection, each=mode == "each") if batch.ids else []
+        with self._telemetry.enqueuing(jobs) as call:
+            refused, batch = self._build(jobs, call.carrier, each=mode == "each")
+            taken = await self._enqueue(batch, connection, each=mode == "each") if batch.ids else []
+            sent = [number for number in range(len(jobs)) if number not in refused]
+            call.enqueued(batch.ids, batch.jobs_by_queue, but=[jobs[sent[row["ordinal"] - 1]] for row in taken])
         if mode == "all":
             return batch.ids
-        sent = [number for number in range(len(jobs)) if number not in refused]
         results = refused | {number: EnqueueResult(id=job_id) for number, job_id in zip(sent, batch.ids, strict=True)}
         for row in taken:
             number = sent[row["ordinal"] - 1]
@@ -86,9 +88,11 @@ class Enqueuing(Session):
             )
         return [results[number] for number in range(len(jobs))]
 
-    def _build(self, jobs: Sequence[JobModel], *, each: bool) -> tuple[dict[int, EnqueueResult], Batch]:
+    def _build(
+        self, jobs: Sequence[JobModel], trace_context: Mapping[str, str], *, each: bool
+    ) -> tuple[dict[int, EnqueueResult], Batch]:
         """Return the batch and, by position, the jobs that cannot be in it."""
-        builder = BatchBuilder(self.config, self._open(self._limits).payload)
+        builder = BatchBuilder(self.config, self._open(self._limits).payload, trace_context)
         refused: dict[int, EnqueueResult] = {}
         for number, job in enumerate(jobs):
             if not isinstance(job, JobModel):
@@ -120,6 +124,6 @@ class Enqueuing(Session):
                     raise
                 return await send(tries)  # an earlier sending has committed meanwhile: now it is found
 
-        taken = await with_patience(send, self.config.outage_patience)
+        taken = await with_patience(send, self.config.outage_patience, watch=self._telemetry.database)
         self._open(self._announcer).tell(batch.jobs_by_queue)
         return taken

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from casare_rpa.infrastructure.queue.config import QueueConfig
+    from casare_rpa.infrastructure.telemetry.metrics import Metrics
 
 SHORTEST_PAUSE = 0.02
 LONGEST_PAUSE = 1.0
@@ -33,8 +34,8 @@ ON_ITS_WAY = 0.2
 class Events(Jobs):
     """Follows what becomes of jobs."""
 
-    def __init__(self, config: QueueConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: QueueConfig, *, metrics: Metrics | None = None) -> None:
+        super().__init__(config, metrics=metrics)
         self._subscriber = Subscriber(self._backend, self._call_once)
 
     def follow(

@@ -11,6 +11,7 @@ from casare_rpa.foundation.errors import ConfigError, JobNotFound
 from casare_rpa.infrastructure.queue.backend import Backend, PostgresBackend
 from casare_rpa.infrastructure.queue.patience import with_patience
 from casare_rpa.infrastructure.queue.pool import SchemaLimits, borrowed
+from casare_rpa.infrastructure.telemetry.producer import ProducerTelemetry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from casare_rpa.infrastructure.queue.announcer import Announcer
     from casare_rpa.infrastructure.queue.config import QueueConfig
+    from casare_rpa.infrastructure.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 
@@ -27,8 +29,9 @@ T = TypeVar("T")
 class Session:
     """A producer's pool and announcer, from `__aenter__` to `close`."""
 
-    def __init__(self, config: QueueConfig) -> None:
+    def __init__(self, config: QueueConfig, *, metrics: Metrics | None = None) -> None:
         self.config = config
+        self._telemetry = ProducerTelemetry(config.queue_name, metrics)
         self._backend = self._make_backend()
         self._calls = self._backend.calls
         self._pool: asyncpg.Pool | None = None
@@ -76,7 +79,7 @@ class Session:
             async with borrowed(pool) as connection:
                 return await call(connection)
 
-        return await with_patience(attempt, self.config.outage_patience)
+        return await with_patience(attempt, self.config.outage_patience, watch=self._telemetry.database)
 
     def _open(self, part: T | None) -> T:
         if part is None:

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from casare_rpa.infrastructure.queue.calls import Rows
     from casare_rpa.infrastructure.queue.config import QueueConfig
+    from casare_rpa.infrastructure.telemetry.metrics import Metrics
 
 
 class Waiting(Events):
     """Waits for jobs, however many, with one statement for all of them."""
 
-    def __init__(self, config: QueueConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: QueueConfig, *, metrics: Metrics | None = None) -> None:
+        super().__init__(config, metrics=metrics)
         self._waits = Waits(self._find_ended, self._subscriber)
 
     async def wait_for(self, job_id: UUID | str, *, timeout: float | None = None) -> JobModel:  # noqa: ASYNC109 - raises ours
