@@ -8,6 +8,7 @@ from casare_rpa import __version__
 from casare_rpa.cli import (
     demo_command,
     dlq_commands,
+    doctor_command,
     jobs_commands,
     migrate_command,
     queue_commands,
@@ -77,5 +78,6 @@ app.command("migrate")(migrate_command.migrate)
 app.add_typer(queue_commands.app, name="queue")
 app.add_typer(jobs_commands.app, name="jobs")
 app.add_typer(dlq_commands.app, name="dlq")
+app.command("doctor")(doctor_command.doctor)
 app.command("work")(work_command.work)
 app.command("demo")(demo_command.demo)

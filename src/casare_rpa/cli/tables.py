@@ -22,7 +22,17 @@ _UNBOUNDED = 100_000
 _NARROWEST = 10
 """Characters that a column keeps however narrow the terminal is."""
 _GAP = 2
-_STYLES = {"COMPLETED": "green", "FAILED": "red", "CANCELLED": "dim", "RUNNING": "cyan", "CLAIMED": "cyan"}
+_STYLES = {
+    "COMPLETED": "green",
+    "FAILED": "red",
+    "CANCELLED": "dim",
+    "RUNNING": "cyan",
+    "CLAIMED": "cyan",
+    "ok": "green",
+    "note": "cyan",
+    "warning": "yellow",
+    "problem": "bold red",
+}
 
 
 class Column(NamedTuple):
