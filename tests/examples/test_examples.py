@@ -11,7 +11,7 @@ import sys
 import asyncpg
 import pytest
 
-from casare_rpa.infrastructure.queue import JobModel, JobStatus
+from casare_rpa.infrastructure.queue import JobFilter, JobModel, JobStatus
 from tests.examples.blocks import ROOT
 from tests.examples.shell import terminal
 from tests.waiting import eventually
@@ -54,7 +54,7 @@ def test_an_example_says_what_it_should(name, empty_database_url):
 async def test_the_sql_enqueues_two_jobs_and_looks_at_them(connection, producer):
     statements = (EXAMPLES / "plain_sql.sql").read_text(encoding="utf-8")
     await connection.execute(statements)
-    ship, report = sorted(await producer.list_jobs(queue_name="shipping"), key=lambda job: job.created_at)
+    ship, report = sorted(await producer.list_jobs(JobFilter(queue_name="shipping")), key=lambda job: job.created_at)
     assert (ship.payload, ship.priority, ship.reference) == ({"order": 7}, 10, "order-7")
     assert (report.max_retries, report.requirements) == (3, {"capabilities": ["excel"]})
     assert report.run_at > ship.created_at

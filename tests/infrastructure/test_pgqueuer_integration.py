@@ -12,6 +12,7 @@ import pytest
 from casare_rpa.infrastructure.queue import (
     BusinessError,
     EnqueueResult,
+    JobFilter,
     JobModel,
     JobNotFound,
     JobPriority,
@@ -414,4 +415,4 @@ async def test_the_full_flow_from_submission_to_redrive(config: QueueConfig, pro
 
 
 async def _completed(producer: PgQueuerProducer, count: int) -> bool:
-    return len(await producer.list_jobs(status=JobStatus.COMPLETED, limit=1000)) == count
+    return len(await producer.list_jobs(JobFilter(status=JobStatus.COMPLETED), limit=1000)) == count

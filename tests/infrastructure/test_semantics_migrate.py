@@ -13,6 +13,7 @@ import pytest
 from casare_rpa.infrastructure.postgres import migrator
 from casare_rpa.infrastructure.queue import (
     ConfigError,
+    JobFilter,
     JobModel,
     JobPriority,
     JobStatus,
@@ -107,7 +108,7 @@ async def test_a_migration_while_a_robot_works_harms_no_job(config: QueueConfig,
         await migrate(config)
 
         async def all_completed() -> bool:
-            return len(await producer.list_jobs(status=JobStatus.COMPLETED, limit=100)) == 60
+            return len(await producer.list_jobs(JobFilter(status=JobStatus.COMPLETED), limit=100)) == 60
 
         await eventually(all_completed)
         await consumer.stop()

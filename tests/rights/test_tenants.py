@@ -9,6 +9,7 @@ import pytest
 
 from casare_rpa.infrastructure.queue import (
     DuplicateReference,
+    JobFilter,
     JobModel,
     JobNotFound,
     JobStatus,
@@ -162,7 +163,7 @@ async def test_a_producer_reaches_nothing_of_the_other_tenants(acme, producer, g
     with pytest.raises(JobNotFound):
         await acme.cancel_job(globex_job)
     assert await acme.list_jobs() == []
-    assert await acme.list_jobs(tenant_id="globex") == []
+    assert await acme.list_jobs(JobFilter(tenant_id="globex")) == []
     assert await acme.get_queue_depth("invoices") == 0
     with pytest.raises(NotPermitted):
         await acme.get_queue_depth("payroll")

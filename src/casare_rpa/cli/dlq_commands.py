@@ -28,7 +28,10 @@ def list_(queue: Queue = None, reason: OnlyReason = None, limit: Limit = 100, as
     Of all queues, unless --queue says otherwise.
     """
     words = arguments.filters(queue_name=queue)
-    jobs = ask(lambda producer: producer.list_dead_letters(**words, reason=reason, limit=limit))
+    from casare_rpa.infrastructure.queue import JobFilter  # noqa: PLC0415 - help must not wait for it
+
+    where = JobFilter.of(**words, reason=reason)
+    jobs = ask(lambda producer: producer.list_dead_letters(where, limit=limit))
     if as_json:
         print_json_array(as_document(job) for job in jobs)
     elif not jobs:
@@ -37,7 +40,7 @@ def list_(queue: Queue = None, reason: OnlyReason = None, limit: Limit = 100, as
         from casare_rpa.cli.views import show_dead_letters  # noqa: PLC0415 - only people need tables
 
         show_dead_letters(jobs)
-        if len(jobs) == limit:
+        if jobs.next:
             note(f"there may be more than --limit {limit}")
 
 
@@ -71,17 +74,18 @@ def redrive(
 
 
 async def _redrive_all(producer: "PgQueuerProducer", queue: str | None, reason: str | None) -> int:
-    """Go through all dead letters once, in pages by id: one that dies again meanwhile is not met a second time."""
-    from casare_rpa.infrastructure.queue import JobStatus  # noqa: PLC0415 - help must not wait for it
+    """Go through all dead letters once, the latest first: one that dies again meanwhile is not met a second time."""
+    from casare_rpa.infrastructure.queue import JobFilter  # noqa: PLC0415 - help must not wait for it
 
-    count, last = 0, None
-    while page := await producer.list_jobs(queue_name=queue, status=JobStatus.FAILED, limit=_PAGE, before=last):
-        last = page[-1].id
-        ids = [job.id for job in page if job.id and job.dead_letter_reason and reason in {None, job.dead_letter_reason}]
-        redriven = await producer.redrive_jobs(ids)
+    count, after = 0, None
+    where = JobFilter.of(queue_name=queue, reason=reason)
+    while True:
+        page = await producer.list_dead_letters(where, limit=_PAGE, after=after)
+        redriven = await producer.redrive_jobs([job.id for job in page if job.id])
         _say_ids(redriven)
-        count += len(redriven)
-    return count
+        count, after = count + len(redriven), page.next
+        if after is None:
+            return count
 
 
 def _say_ids(ids: "Sequence[UUID]") -> None:

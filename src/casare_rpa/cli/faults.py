@@ -10,6 +10,7 @@ from casare_rpa.foundation.errors import (
     ConfigError,
     DatabaseReadOnly,
     DatabaseUnavailable,
+    InvalidFilter,
     InvalidJob,
     NotPermitted,
     SchemaMissing,
@@ -32,7 +33,7 @@ class BadInput(CasareError):
 
 
 _CODES: tuple[tuple[tuple[type[CasareError], ...], int], ...] = (
-    ((BadInput, ConfigError, InvalidJob), BAD_INPUT),
+    ((BadInput, ConfigError, InvalidFilter, InvalidJob), BAD_INPUT),
     ((DatabaseUnavailable, DatabaseReadOnly, ServerTooOld, SchemaMissing, SchemaTooNew), DATABASE),
     ((NotPermitted,), NOT_PERMITTED),
     ((CasareError,), FAILED),

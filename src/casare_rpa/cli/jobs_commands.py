@@ -29,8 +29,8 @@ def list_(
     ] = None,
     tenant: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this tenant.", show_default=False)] = None,
     limit: Limit = 100,
-    before: Annotated[
-        str | None, typer.Option(metavar="ID", help="Only jobs older than this one.", show_default=False)
+    after: Annotated[
+        str | None, typer.Option(metavar="CURSOR", help="Go on after the page that said so.", show_default=False)
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -38,12 +38,11 @@ def list_(
 
     Of all queues, unless --queue says otherwise, and wherever they are in their lives.
     """
-    from casare_rpa.infrastructure.queue import JobStatus  # noqa: PLC0415 - help must not wait for it
+    from casare_rpa.infrastructure.queue import JobFilter  # noqa: PLC0415 - help must not wait for it
 
     words = arguments.filters(queue_name=queue, workflow=workflow, tenant_id=tenant)
-    wanted = None if status is None else JobStatus(status)
-    last = None if before is None else arguments.job_id(before)
-    jobs = ask(lambda producer: producer.list_jobs(**words, status=wanted, limit=limit, before=last))
+    where = JobFilter.of(**words, status=status)
+    jobs = ask(lambda producer: producer.list_jobs(where, limit=limit, after=after))
     if as_json:
         print_json_array(as_document(job) for job in jobs)
     elif not jobs:
@@ -52,8 +51,8 @@ def list_(
         from casare_rpa.cli.views import show_jobs  # noqa: PLC0415 - only people need tables
 
         show_jobs(jobs)
-        if len(jobs) == limit:
-            note(f"there may be more: --before {jobs[-1].id}")
+    if jobs.next and not as_json:
+        note(f"there may be more: --after {jobs.next}")
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from casare_rpa.demo.broken import mend
 from casare_rpa.demo.errors import PromiseBrokenError
-from casare_rpa.infrastructure.queue import JobStatus
+from casare_rpa.infrastructure.queue import JobFilter, JobStatus
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -24,7 +24,7 @@ async def kill_its_robot(course: Course, job_id: UUID) -> str:
     """
     robot = await course.until(lambda: _runner(course, job_id), "a robot runs the job that lasts")
     course.fleet.kill(robot)
-    running = await course.producer.list_jobs(status=JobStatus.RUNNING, limit=1000)
+    running = await course.producer.list_jobs(JobFilter(status=JobStatus.RUNNING), limit=1000)
     held = [job for job in running if job.claimed_by == robot]
     course.screen.step(f"{robot} was killed (SIGKILL) while it held {len(held)} jobs")
     if job_id not in {job.id for job in held}:

@@ -5,19 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from casare_rpa.foundation.errors import JobNotFound
-from casare_rpa.infrastructure.queue.models import MAX_PAGE, JobAttempt, JobModel, JobStatus, check_limit
-from casare_rpa.infrastructure.queue.operations.session import Session, as_id
-from casare_rpa.infrastructure.queue.rows import ended_attempt, found_job
+from casare_rpa.infrastructure.queue.checks import check_comment, check_priority
+from casare_rpa.infrastructure.queue.models import (
+    MAX_PAGE,
+    JobAction,
+    JobAttempt,
+    JobModel,
+    JobStatus,
+    check_limit,
+)
+from casare_rpa.infrastructure.queue.operations.bulk import Bulk, check_filter
+from casare_rpa.infrastructure.queue.operations.session import as_id
+from casare_rpa.infrastructure.queue.pages import MOST_COUNTED, BulkResult, JobCount, JobPage, Place, cursor, place_of
+from casare_rpa.infrastructure.queue.rows import action, ended_attempt, found_job
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from casare_rpa.infrastructure.queue.filters import JobFilter
 
-class Jobs(Session):
+_LISTING = "jobs"
+
+
+class Jobs(Bulk):
     """Looks at jobs and steers them."""
 
     async def get_job(self, job_id: UUID | str) -> JobModel:
         """Return a job wherever it lives now: waiting, held, ended or dead.
+
+        `error_shape` and `assigned_to` of a dead letter are in lists alone.
 
         Raises:
             JobNotFound: there is none with this id.
@@ -48,33 +64,69 @@ class Jobs(Session):
         key = as_id(job_id)
         return [ended_attempt(row) for row in await self._call(lambda c: self._calls.find_attempts(c, key))]
 
-    async def list_jobs(
-        self,
-        *,
-        queue_name: str | None = None,
-        status: JobStatus | None = None,
-        workflow: str | None = None,
-        tenant_id: str | None = None,
-        limit: int = 100,
-        before: UUID | None = None,
-    ) -> list[JobModel]:
-        """Return jobs that match, newest first.
+    async def get_actions(self, job_id: UUID | str) -> list[JobAction]:
+        """Return what people and programs did to a job, oldest first: comments, edits, redrives and the like.
+
+        Raises:
+            JobNotFound: there is none with this id.
+
+        """
+        key = as_id(job_id)
+        return [action(row) for row in await self._call(lambda c: self._calls.find_actions(c, key))]
+
+    async def comment_job(self, job_id: UUID | str, comment: str) -> None:
+        """Write a comment of 1 to 10,000 characters on a job; a job takes 1000 comments and edits.
+
+        Raises:
+            JobNotFound: there is none with this id.
+            InvalidJob: the comment is empty, too long, or one too many.
+
+        """
+        key, text = as_id(job_id), check_comment(comment)
+        await self._call(lambda c: self._calls.comment(c, key, text))
+
+    async def list_jobs(self, where: JobFilter | None = None, *, limit: int = 100, after: str | None = None) -> JobPage:
+        """Return a page of the jobs that match, wherever they live, newest first.
+
+        The order is that of the ids, which carry the time of the producer that made them. A call looks at 20,000 rows of each
+        table at most, so that a page may hold fewer jobs than `limit`, even none, and still have a next one.
 
         Args:
-            queue_name: the queue; None is any, here and below.
-            status: where the job is in its life.
-            workflow: what is to be run.
-            tenant_id: whose job it is.
+            where: which jobs; None is all of them.
             limit: jobs returned at most, 1 to 1000.
-            before: the id of the last job of the page before.
+            after: `next` of the page before; None begins.
+
+        Raises:
+            InvalidFilter: `where` is no filter, or `after` no cursor of this list with this filter.
+            InvalidJob: the limit is out of range.
 
         """
         check_limit(limit, MAX_PAGE)
-        wanted = status.value if status else None
-        rows = await self._call(
-            lambda c: self._calls.list_jobs(c, queue_name, wanted, workflow, tenant_id, limit, before)
-        )
-        return [found_job(row) for row in rows]
+        text = check_filter(where).to_json()
+        place = place_of(after, _LISTING, text)
+        *rows, note = await self._call(lambda c: self._calls.find_jobs(c, text, limit, place.id))
+        end = Place(note["resume_after"])
+        return JobPage(map(found_job, rows), cursor(_LISTING, text, end), note["examined"])
+
+    async def count_jobs(self, where: JobFilter | None = None) -> JobCount:
+        """Return how many jobs match; after looking at 1,000,000 rows it stops, and says that the count is not complete.
+
+        Raises:
+            InvalidFilter: `where` is no filter.
+
+        """
+        text = check_filter(where).to_json()
+        count, looked_at, after = 0, 0, None
+        while looked_at < MOST_COUNTED:
+            note = await self._count_page(text, after)
+            count, looked_at, after = count + note[0], looked_at + note[1], note[2]
+            if after is None:
+                break
+        return JobCount(count=count, complete=after is None)
+
+    async def _count_page(self, text: str, after: UUID | None) -> tuple[int, int, UUID | None]:
+        row = await self._call(lambda c: self._calls.count_jobs(c, text, after))
+        return row["count"], row["examined"], row["resume_after"]
 
     async def cancel_job(self, job_id: UUID | str) -> bool:
         """Cancel a job; return True when it is cancelled or its robot has been asked to stop, False when it has ended already.
@@ -85,3 +137,43 @@ class Jobs(Session):
         """
         key = as_id(job_id)
         return await self._call(lambda c: self._calls.cancel(c, key))
+
+    async def cancel_jobs(self, where: JobFilter, *, dry_run: bool = False) -> BulkResult:
+        """Cancel the jobs that match and have not ended: those that wait at once, those that run by asking their robots.
+
+        Pages of up to 1000 jobs are one transaction each. If the database goes away in between, what was done before stays done,
+        and a page whose reply was lost is not counted.
+
+        Args:
+            where: which jobs; at least one key.
+            dry_run: only say what would be cancelled.
+
+        Raises:
+            InvalidFilter: `where` names nothing.
+
+        """
+        return await self._do_to_all("cancel", where, self._calls.cancel_jobs, dry_run=dry_run)
+
+    async def retry_jobs(self, where: JobFilter, *, dry_run: bool = False) -> BulkResult:
+        """Let the jobs that match be tried again now: dead letters are redriven, jobs that wait for another attempt are due.
+
+        Pages, `where`, `dry_run` and errors are as for `cancel_jobs`.
+        """
+        return await self._do_to_all("retry", where, self._calls.retry_jobs, dry_run=dry_run)
+
+    async def set_priority(self, where: JobFilter, priority: int, *, dry_run: bool = False) -> BulkResult:
+        """Give the PENDING jobs that match a priority from 0 to 20; they keep their places.
+
+        Pages, `where`, `dry_run` and errors are as for `cancel_jobs`.
+
+        Raises:
+            InvalidJob: it is no priority.
+
+        """
+        number = check_priority(priority)
+        return await self._do_to_all(
+            "reprioritise",
+            where,
+            lambda c, text, page: self._calls.set_priority(c, text, number, page),
+            dry_run=dry_run,
+        )

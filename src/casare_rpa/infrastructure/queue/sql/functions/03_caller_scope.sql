@@ -21,3 +21,9 @@ BEGIN
     END IF;
     RETURN v_scope.tenant;
 END $$;
+
+-- Whether what belongs to a tenant and a queue is within the scope of a caller. Plain SQL, so that it becomes part of the query.
+CREATE OR REPLACE FUNCTION in_scope(p_scope_tenant text, p_scope_queues text[], p_tenant text, p_queue text) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT (p_scope_tenant IS NULL OR p_tenant = p_scope_tenant) AND (p_scope_queues IS NULL OR p_queue = ANY (p_scope_queues))
+$$;

@@ -19,7 +19,7 @@ BEGIN
         -- The more robots there are, the less often each needs to look whether somebody still does it.
         RETURN 2 + random() * 0.15 * (SELECT count(*) FROM robots r WHERE r.seen_at > v_now - interval '40 seconds');
     END IF;
-    PERFORM pass_upkeep(v_state, v_now);
+    PERFORM pass_upkeep(v_state, v_now), shape_dead_letters(500);
     IF v_state.partitioned_at IS NULL OR v_state.partitioned_at < v_now - interval '1 hour' OR p_force THEN
         IF ensure_partitions(v_now) IS NOT NULL THEN
             PERFORM drop_old_history(v_state, v_now);

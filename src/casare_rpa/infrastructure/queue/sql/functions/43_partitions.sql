@@ -24,7 +24,7 @@ EXCEPTION WHEN lock_not_available THEN
 END $$;
 
 -- Drops the oldest week past the retention; returns whether it did. It never does much at a time, since heartbeats share its session:
--- first the references and attempts of that week's jobs go, some hundred pages of it a pass, then the week itself. A reader that
+-- first the references, attempts and actions of that week's jobs go, some hundred pages of it a pass, then the week itself. A reader that
 -- holds it must not make settlements wait behind the drop, which gives up after a tenth of a second and is tried again in an hour.
 CREATE OR REPLACE FUNCTION drop_old_history(p_state upkeep_state, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql SET lock_timeout = '100ms' SET timezone = 'UTC' AS $$
@@ -58,7 +58,7 @@ BEGIN
     END;
 END $$;
 
--- Removes references and attempts of the jobs on some pages of a week.
+-- Removes references, attempts and actions of the jobs on some pages of a week.
 CREATE OR REPLACE FUNCTION forget_pages(p_week text, p_from bigint, p_to bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -67,4 +67,5 @@ BEGIN
     EXECUTE format('DELETE FROM job_references r USING %I h WHERE %s AND h.reference IS NOT NULL AND r.tenant_id = coalesce(h.tenant_id, '''') '
                    'AND r.queue_name = h.queue_name AND r.reference = h.reference AND r.job_id = h.id', p_week, v_pages);
     EXECUTE format('DELETE FROM job_attempts a USING %I h WHERE %s AND a.job_id = h.id', p_week, v_pages);
+    EXECUTE format('DELETE FROM job_actions a USING %I h WHERE %s AND a.job_id = h.id', p_week, v_pages);
 END $$;

@@ -10,7 +10,6 @@
 CREATE OR REPLACE FUNCTION cancel_job(p_id uuid) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-    v_now   timestamptz;
     v_scope record;
     v_job   jobs;
     v_final boolean;
@@ -18,7 +17,7 @@ BEGIN
     SELECT * INTO v_scope FROM caller_scope();
     LOOP
         SELECT * INTO v_job FROM jobs j
-         WHERE j.id = p_id AND (v_scope.tenant IS NULL OR j.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR j.queue_name = ANY (v_scope.queues))
+         WHERE j.id = p_id AND in_scope(v_scope.tenant, v_scope.queues, j.tenant_id, j.queue_name)
            FOR UPDATE;
         EXIT WHEN FOUND;
         SELECT f.status IN ('COMPLETED', 'FAILED', 'CANCELLED') INTO v_final FROM find_job(p_id) f;
@@ -28,19 +27,28 @@ BEGIN
             RETURN false;
         END IF; -- it has come, or come back, between the two looks
     END LOOP;
-    v_now := clock(); -- only now: the lock may have been waited for
-    IF v_job.status = 'RUNNING' THEN
-        UPDATE jobs j SET cancel_requested_at = coalesce(j.cancel_requested_at, v_now) WHERE j.id = p_id;
-        PERFORM pg_notify(robot_channel(v_job.incarnation), 'cancel');
-        IF v_job.cancel_requested_at IS NULL AND EXISTS (SELECT FROM subscriptions) THEN
-            PERFORM emit_job('cancel_requested', 'RUNNING', v_now, v_job);
-        END IF;
-    ELSIF v_job.status = 'CLAIMED' THEN
-        v_job.cancel_requested_at := v_now;
-        PERFORM end_attempt(v_job, v_now, 'released', NULL, NULL, true), pg_notify(robot_channel(v_job.incarnation), 'cancel');
-    ELSE
-        v_job.cancel_requested_at := v_now;
-        PERFORM archive(v_job, v_now, 'CANCELLED');
-    END IF;
+    PERFORM cancel(v_job, clock()); -- only now: the lock may have been waited for
     RETURN true;
+END $$;
+
+-- Cancels a job that has not ended. The caller holds the row's lock.
+CREATE OR REPLACE FUNCTION cancel(p_job jobs, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF p_job.cancel_requested_at IS NULL THEN
+        PERFORM remember_action(p_job.id, p_job.tenant_id, p_job.queue_name, p_now, 'cancelled', NULL, NULL);
+    END IF;
+    IF p_job.status = 'RUNNING' THEN
+        UPDATE jobs j SET cancel_requested_at = coalesce(j.cancel_requested_at, p_now) WHERE j.id = p_job.id;
+        PERFORM pg_notify(robot_channel(p_job.incarnation), 'cancel');
+        IF p_job.cancel_requested_at IS NULL AND EXISTS (SELECT FROM subscriptions) THEN
+            PERFORM emit_job('cancel_requested', 'RUNNING', p_now, p_job);
+        END IF;
+    ELSIF p_job.status = 'CLAIMED' THEN
+        p_job.cancel_requested_at := p_now;
+        PERFORM end_attempt(p_job, p_now, 'released', NULL, NULL, true), pg_notify(robot_channel(p_job.incarnation), 'cancel');
+    ELSE
+        p_job.cancel_requested_at := p_now;
+        PERFORM archive(p_job, p_now, 'CANCELLED');
+    END IF;
 END $$;

@@ -12,5 +12,5 @@ DECLARE
 BEGIN
     SELECT * INTO v_scope FROM caller_scope();
     RETURN QUERY SELECT * FROM all_jobs a
-                  WHERE a.id = p_id AND (v_scope.tenant IS NULL OR a.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR a.queue_name = ANY (v_scope.queues));
+                  WHERE a.id = p_id AND in_scope(v_scope.tenant, v_scope.queues, a.tenant_id, a.queue_name);
 END $$;

@@ -19,10 +19,10 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT a.attempt, a.robot, a.claimed_at, a.started_at, a.ended_at, a.outcome, a.error FROM job_attempts a
-     WHERE a.job_id = p_id AND (v_scope.tenant IS NULL OR a.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR a.queue_name = ANY (v_scope.queues))
+     WHERE a.job_id = p_id AND in_scope(v_scope.tenant, v_scope.queues, a.tenant_id, a.queue_name)
     UNION ALL
     SELECT h.attempt, h.claimed_by, h.claimed_at, h.started_at, h.finished_at, 'completed', NULL FROM job_history h
      WHERE h.id = p_id AND h.status = 'COMPLETED'
-       AND (v_scope.tenant IS NULL OR h.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR h.queue_name = ANY (v_scope.queues))
+       AND in_scope(v_scope.tenant, v_scope.queues, h.tenant_id, h.queue_name)
     ORDER BY 5, 1;
 END $$;

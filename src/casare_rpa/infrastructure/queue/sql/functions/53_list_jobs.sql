@@ -20,7 +20,7 @@ DECLARE
 BEGIN
     SELECT * INTO v_scope FROM caller_scope();
     RETURN QUERY SELECT * FROM all_jobs a
-                  WHERE (v_scope.tenant IS NULL OR a.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR a.queue_name = ANY (v_scope.queues))
+                  WHERE in_scope(v_scope.tenant, v_scope.queues, a.tenant_id, a.queue_name)
                     AND (p_queue IS NULL OR a.queue_name = p_queue) AND (p_status IS NULL OR a.status = p_status::job_status)
                     AND (p_workflow IS NULL OR a.workflow = p_workflow) AND (p_tenant IS NULL OR a.tenant_id = p_tenant)
                     AND (p_before IS NULL OR a.id < p_before)

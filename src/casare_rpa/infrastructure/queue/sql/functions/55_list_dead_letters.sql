@@ -15,8 +15,7 @@ DECLARE
 BEGIN
     SELECT * INTO v_scope FROM caller_scope();
     RETURN QUERY SELECT * FROM all_jobs a
-                  WHERE a.reason IS NOT NULL AND (v_scope.tenant IS NULL OR a.tenant_id = v_scope.tenant)
-                    AND (v_scope.queues IS NULL OR a.queue_name = ANY (v_scope.queues))
+                  WHERE a.reason IS NOT NULL AND in_scope(v_scope.tenant, v_scope.queues, a.tenant_id, a.queue_name)
                     AND (p_queue IS NULL OR a.queue_name = p_queue) AND (p_reason IS NULL OR a.reason = p_reason)
                   ORDER BY a.finished_at DESC, a.id LIMIT least(p_limit, 1000);
 END $$;

@@ -9,16 +9,29 @@
 CREATE OR REPLACE FUNCTION redrive_jobs(p_ids uuid[]) RETURNS SETOF uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-    v_now   timestamptz := clock();
     v_scope record;
-    v_dead  dead_letter_queue;
+    v_ids   uuid[];
 BEGIN
     SELECT * INTO v_scope FROM caller_scope();
+    v_ids := ARRAY(SELECT d.id FROM dead_letter_queue d
+                    WHERE d.id = ANY (p_ids) AND in_scope(v_scope.tenant, v_scope.queues, d.tenant_id, d.queue_name)
+                    ORDER BY d.id FOR UPDATE);
+    v_ids := redrive_all(v_ids, clock()); -- only now: locks may have been waited for
+    PERFORM announce_ready(v_ids);
+    RETURN QUERY SELECT unnest(v_ids);
+END $$;
+
+-- Puts dead letters back into their queues and returns the ids of those that were. The caller holds the rows' locks.
+CREATE OR REPLACE FUNCTION redrive_all(p_ids uuid[], p_now timestamptz) RETURNS uuid[]
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_dead dead_letter_queue;
+    v_done uuid[] := '{}';
+BEGIN
     FOR v_dead IN
         SELECT * FROM dead_letter_queue d
-         WHERE d.id = ANY (p_ids) AND (v_scope.tenant IS NULL OR d.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR d.queue_name = ANY (v_scope.queues))
-           AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = d.id) -- an id that somebody has used once more
-         ORDER BY d.id FOR UPDATE OF d
+         WHERE d.id = ANY (p_ids) AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = d.id) -- an id that somebody has used once more
+         ORDER BY d.id
     LOOP
         DELETE FROM dead_letter_queue d WHERE d.id = v_dead.id;
         INSERT INTO jobs (id, seq, route_id, created_at, status, priority, crashes, queue_name, workflow, tenant_id, reference, tags, metadata,
@@ -27,10 +40,11 @@ BEGIN
                 'PENDING', v_dead.priority, v_dead.crashes, v_dead.queue_name, v_dead.workflow, v_dead.tenant_id, v_dead.reference, v_dead.tags,
                 v_dead.metadata, v_dead.requirements, v_dead.max_retries, v_dead.retry_delay, v_dead.visibility_timeout, v_dead.time_limit,
                 v_dead.on_crash, v_dead.enable_dlq, v_dead.error, v_dead.payload);
-        PERFORM announce(v_dead.queue_name, 1);
-        IF EXISTS (SELECT FROM subscriptions) THEN
-            PERFORM emit_jobs('redriven', 'PENDING', v_now, ARRAY[v_dead.id]);
-        END IF;
-        RETURN NEXT v_dead.id;
+        PERFORM remember_action(v_dead.id, v_dead.tenant_id, v_dead.queue_name, p_now, 'redriven', NULL, NULL);
+        v_done := v_done || v_dead.id;
     END LOOP;
+    IF v_done <> '{}' AND EXISTS (SELECT FROM subscriptions) THEN
+        PERFORM emit_jobs('redriven', 'PENDING', p_now, v_done);
+    END IF;
+    RETURN v_done;
 END $$;

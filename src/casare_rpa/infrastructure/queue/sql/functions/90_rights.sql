@@ -12,9 +12,13 @@ BEGIN
         SELECT r.role, f.name, p.oid::regprocedure AS signature
           FROM (VALUES
             ('producer', ARRAY['schema_info', 'enqueue_jobs', 'enqueue_job', 'announce_jobs', 'cancel_job', 'find_job', 'find_attempts', 'list_jobs',
-                               'queue_depth', 'list_queues', 'list_dead_letters', 'redrive_jobs', 'upkeep', 'find_ended', 'subscribe', 'unsubscribe']),
+                               'queue_depth', 'list_queues', 'list_dead_letters', 'redrive_jobs', 'upkeep', 'find_ended', 'subscribe', 'unsubscribe',
+                               'find_jobs', 'count_jobs', 'find_actions', 'find_dead_letters', 'group_dead_letters',
+                               'cancel_jobs', 'retry_jobs', 'set_priority', 'comment_job', 'redrive_dead_letters', 'resolve_dead_letters',
+                               'assign_dead_letters', 'edit_payload']),
             ('robot',    ARRAY['schema_info', 'channels', 'wait_for_jobs', 'stop_waiting_for_jobs', 'claim_jobs', 'start_jobs', 'settle_jobs', 'heartbeat', 'upkeep']),
-            ('viewer',   ARRAY['schema_info', 'find_job', 'find_attempts', 'list_jobs', 'queue_depth', 'list_queues', 'list_dead_letters', 'find_ended', 'subscribe', 'unsubscribe'])
+            ('viewer',   ARRAY['schema_info', 'find_job', 'find_attempts', 'list_jobs', 'queue_depth', 'list_queues', 'list_dead_letters', 'find_ended', 'subscribe', 'unsubscribe',
+                               'find_jobs', 'count_jobs', 'find_actions', 'find_dead_letters', 'group_dead_letters'])
           ) r(role, names) CROSS JOIN LATERAL unnest(r.names) f(name)
           LEFT JOIN pg_proc p ON p.proname = f.name AND p.pronamespace = v_schema::regnamespace
     LOOP

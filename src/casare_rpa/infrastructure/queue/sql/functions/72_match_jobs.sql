@@ -1,0 +1,44 @@
+-- A page of the jobs that match, from wherever they live, newest id first, and then a note: a row without an id that says after which id
+-- the next page goes on (NULL at the end) and how many rows were looked at.
+--
+-- Of each place p_budget rows are looked at, at most. Where that was not enough, what lies below its last row is not known yet: what other
+-- places have there waits for the next page. The arguments p_jobs, p_dead and p_past are further conditions on rows `x` of the three
+-- places; NULL leaves a place out. Many ids are looked up a thousand at a time.
+CREATE OR REPLACE FUNCTION match_jobs(
+    p_filter job_filter, p_tenant text, p_queues text[], p_limit integer, p_after uuid, p_budget integer, p_jobs text, p_dead text, p_past text)
+RETURNS TABLE (place text, id uuid, finished_at timestamptz, resume_after uuid, examined integer)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+    v_limit  integer := least(greatest(coalesce(p_limit, 100), 1), 20000);
+    v_budget integer := least(greatest(coalesce(p_budget, 20000), 1), 20000);
+    v_places text[] := filter_places(p_filter);
+    v_ids    integer := least(v_budget, 1000);
+    v_bound  uuid;
+BEGIN
+    IF p_filter.ids IS NOT NULL THEN
+        p_filter.ids := ARRAY(SELECT i FROM unnest(p_filter.ids) i WHERE p_after IS NULL OR i < p_after ORDER BY i DESC LIMIT v_ids + 1);
+        IF cardinality(p_filter.ids) > v_ids THEN
+            v_bound := p_filter.ids[v_ids];
+            p_filter.ids := p_filter.ids[1:v_ids];
+        END IF;
+    END IF;
+    RETURN QUERY
+    WITH looked AS MATERIALIZED (
+        SELECT p.place, l.*, l.looked = v_budget OR count(*) FILTER (WHERE l.fits) OVER (PARTITION BY p.place) > v_limit AS cut
+          FROM (VALUES ('jobs', p_jobs), ('dead_letter_queue', p_dead), ('job_history', p_past)) p(place, also)
+         CROSS JOIN LATERAL look_at(p.place, p_filter, p_tenant, p_queues, p.also, v_limit, p_after, v_budget) l
+         WHERE p.place = ANY (v_places) AND p.also IS NOT NULL
+    ), ends AS MATERIALIZED (
+        SELECT coalesce(sum(e.looked), 0)::integer AS looked, greatest(v_bound, (array_agg(e.last ORDER BY e.last DESC) FILTER (WHERE e.cut))[1]) AS bound
+          FROM (SELECT max(k.looked) AS looked, (array_agg(k.id ORDER BY k.id))[1] AS last, bool_or(k.cut) AS cut FROM looked k GROUP BY k.place) e
+    ), fitting AS MATERIALIZED (
+        SELECT k.place, k.id, k.finished_at, row_number() OVER (ORDER BY k.id DESC) AS number
+          FROM looked k CROSS JOIN ends e WHERE k.fits AND (e.bound IS NULL OR k.id >= e.bound)
+    )
+    SELECT f.place, f.id, f.finished_at, NULL::uuid, NULL::integer FROM fitting f WHERE f.number <= v_limit
+    UNION ALL
+    SELECT NULL, NULL, NULL,
+           coalesce((SELECT f.id FROM fitting f WHERE f.number = v_limit AND EXISTS (SELECT FROM fitting m WHERE m.number > v_limit)), e.bound), e.looked
+      FROM ends e;
+END $$;
