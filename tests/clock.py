@@ -1,8 +1,10 @@
-"""A database clock that stands still: the schema's `clock()` is replaced by one that reads a table."""
+"""The database's clock, stopped. Here it moves alone: what the time brings happens when a test calls the upkeep."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from casare_rpa import testing
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -10,33 +12,16 @@ if TYPE_CHECKING:
     import asyncpg
 
 
-class FrozenClock:
-    """Freezes and moves the clock of one database."""
+class FrozenClock(testing.FrozenClock):
+    """A clock whose steps are not followed by a pass of the upkeep, unless a test asks for it."""
 
-    def __init__(self, connection: asyncpg.Connection, schema: str = "pgqueuer") -> None:
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        super().__init__(connection)
         self._connection = connection
-        self._schema = schema
 
-    async def freeze(self) -> datetime:
-        """Stop the clock at the present moment."""
-        await self._connection.execute(f"""
-            CREATE TABLE {self._schema}.frozen_clock AS SELECT clock_timestamp() AS now;
-            ALTER TABLE {self._schema}.frozen_clock OWNER TO {self._schema}_owner;
-            CREATE OR REPLACE FUNCTION {self._schema}.clock() RETURNS timestamptz
-            LANGUAGE sql VOLATILE AS $$ SELECT now FROM {self._schema}.frozen_clock $$;
-        """)
-        return await self.now()
-
-    async def now(self) -> datetime:
-        found: datetime = await self._connection.fetchval(f"SELECT now FROM {self._schema}.frozen_clock")
-        return found
-
-    async def advance(self, seconds: float) -> datetime:
+    async def advance(self, seconds: float, *, upkeep: bool = False) -> datetime:
         """Move the clock.
 
         A lease that runs out also needs a pass of the upkeep, and a step of more than 8 s between passes counts as an outage.
         """
-        await self._connection.execute(
-            f"UPDATE {self._schema}.frozen_clock SET now = now + $1 * interval '1 second'", float(seconds)
-        )
-        return await self.now()
+        return await super().advance(seconds, upkeep=upkeep)

@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import os
-import shutil
 import signal
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 from blockbuster import blockbuster_ctx
 
-from casare_rpa.embedded import EmbeddedPostgres
-from casare_rpa.infrastructure.queue import PgQueuerProducer, QueueConfig, migrate
+from casare_rpa.infrastructure.queue import PgQueuerProducer
+from casare_rpa.testing.databases import database, execute, with_database
 from tests.clock import FrozenClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from casare_rpa.embedded import EmbeddedPostgres
+    from casare_rpa.infrastructure.queue import QueueConfig
+
 # A runner that starts us in the background has Ctrl-C ignored, and every program we start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["tests.plugins.skips"]
+pytest_plugins = ["casare_rpa.testing.plugin", "tests.plugins.skips"]
+__all__ = ["execute", "with_database"]
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, where Linux has one
 _numbers = itertools.count(1)
-
-
-def with_database(url: str, name: str) -> str:
-    return url.rsplit("/", 1)[0] + "/" + name
-
-
-async def execute(url: str, *statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 @pytest.fixture(autouse=True)
@@ -59,48 +44,33 @@ def nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[EmbeddedPostgres]:
-    """The session's server, in memory where that is possible: no test of the session pulls its plug."""
-    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**30:
-        tempfile.tempdir = str(MEMORY)
-    with EmbeddedPostgres(settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}) as running:
-        tempfile.tempdir = None
-        yield running
+def server(casare_server: EmbeddedPostgres) -> EmbeddedPostgres:
+    """The session's server: no test of the session pulls its plug."""
+    return casare_server
 
 
 @pytest.fixture(scope="session")
-def template_database(server: EmbeddedPostgres) -> str:
+def template_database(casare_template_database: str) -> str:
     """The name of a migrated database to copy."""
-
-    async def make() -> None:
-        await execute(server.url, "CREATE DATABASE casare_template")
-        await migrate(QueueConfig(database_url=with_database(server.url, "casare_template")))
-
-    asyncio.run(make())
-    return "casare_template"
+    return casare_template_database
 
 
 @pytest.fixture
-async def empty_database_url(server: EmbeddedPostgres) -> AsyncIterator[str]:
+def empty_database_url(server: EmbeddedPostgres) -> Iterator[str]:
     """A database without the schema."""
-    name = f"test_{next(_numbers)}"
-    await execute(server.url, f"CREATE DATABASE {name}")
-    yield with_database(server.url, name)
-    await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+    with database(server.url, f"empty_{next(_numbers)}") as url:
+        yield url
 
 
 @pytest.fixture
-async def database_url(server: EmbeddedPostgres, template_database: str) -> AsyncIterator[str]:
+def database_url(casare_database_url: str) -> str:
     """A migrated database of this test's own, reached as the server's owner."""
-    name = f"test_{next(_numbers)}"
-    await execute(server.url, f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    yield with_database(server.url, name)
-    await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
+    return casare_database_url
 
 
 @pytest.fixture
-def config(database_url: str) -> QueueConfig:
-    return QueueConfig(database_url=database_url, connection_pool_size=3, outage_patience=10, shutdown_grace=5)
+def config(casare_config: QueueConfig) -> QueueConfig:
+    return casare_config
 
 
 @pytest.fixture
