@@ -44,7 +44,7 @@ class Ear:
         self._look = look
 
     def hear(self, event: JobEvent) -> None:
-        if event.status is None or event.is_final:
+        if event.is_final:
             self._look(self._job_id)
 
     def fail(self, error: Exception) -> None:
@@ -56,13 +56,11 @@ class Waits:
 
     Args:
         look: calls `find_ended` once.
-        subscriber: where to hear that a job has ended.
 
     """
 
-    def __init__(self, look: Callable[[Sequence[UUID]], Awaitable[Rows]], subscriber: Subscriber) -> None:
+    def __init__(self, look: Callable[[Sequence[UUID]], Awaitable[Rows]]) -> None:
         self._look = look
-        self._subscriber = subscriber
         self._waiting: dict[UUID, set[asyncio.Future[JobModel]]] = {}
         self._new: set[UUID] = set()
         self._news = asyncio.Event()
@@ -70,8 +68,8 @@ class Waits:
         self._pause = SHORTEST_PAUSE
         self._closed = False
 
-    async def ended(self, job_id: UUID) -> JobModel:
-        """Return a job as soon as it has ended.
+    async def ended(self, job_id: UUID, subscriber: Subscriber) -> JobModel:
+        """Return a job as soon as it has ended; that it has may be heard from the subscriber.
 
         Raises:
             JobNotFound: there is none with this id.
@@ -89,14 +87,14 @@ class Waits:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LISTEN_AFTER):
                     return await asyncio.shield(future)
-            if not self._subscriber.has_room:
+            if not subscriber.has_room:
                 return await future
             ear = Ear(job_id, self._look_at)
-            self._subscriber.add(ear)
+            subscriber.add(ear)
             try:
                 return await future
             finally:
-                self._subscriber.remove(ear)
+                subscriber.remove(ear)
         finally:
             self._forget(job_id, future)
 

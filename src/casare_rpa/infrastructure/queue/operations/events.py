@@ -68,27 +68,33 @@ class Events(Jobs):
 
     async def close(self) -> None:
         """Let everybody who follows get an error, and disconnect; closing twice is safe."""
-        await self._subscriber.close()
+        subscriber, self._subscriber = self._subscriber, Subscriber(self._backend, self._call_once)
+        await subscriber.close()
         await super().close()
 
     async def _follow_queue(self, queue_name: str) -> AsyncGenerator[JobEvent, None]:
-        feed = Feed(queue_name)
-        self._subscriber.add(feed)
+        self._open(self._pool)
+        feed, subscriber = Feed(queue_name), self._subscriber
+        subscriber.add(feed)
         try:
             while True:
                 event = await feed.next()
                 if event is not None:
                     yield event
         finally:
-            self._subscriber.remove(feed)
+            subscriber.remove(feed)
 
     async def _follow_job(self, job_id: UUID) -> AsyncGenerator[JobEvent, None]:
         known = seen(await self.get_job(job_id))
-        yield known
-        feed = Feed(job_id)
-        self._subscriber.add(feed)
+        if known.is_final:
+            yield known
+            return
+        self._open(self._pool)
+        feed, subscriber = Feed(job_id), self._subscriber
+        subscriber.add(feed)
         pause = SHORTEST_PAUSE
         try:
+            yield known
             while not known.is_final:
                 event = await feed.next(pause)
                 pause = min(pause * GROWTH, LONGEST_PAUSE_HEARING if feed.hearing else LONGEST_PAUSE)
@@ -98,7 +104,7 @@ class Events(Jobs):
                     known, pause = event, SHORTEST_PAUSE
                     yield event
         finally:
-            self._subscriber.remove(feed)
+            subscriber.remove(feed)
 
     async def _look(self, job_id: UUID, known: JobEvent, feed: Feed) -> JobEvent | None:
         """Return what has become of a job that was `known` so: as it is told, or else as it is seen; None when nothing has."""

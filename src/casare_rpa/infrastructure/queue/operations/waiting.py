@@ -26,7 +26,7 @@ class Waiting(Events):
 
     def __init__(self, config: QueueConfig, *, metrics: Metrics | None = None) -> None:
         super().__init__(config, metrics=metrics)
-        self._waits = Waits(self._find_ended, self._subscriber)
+        self._waits = Waits(self._find_ended)
 
     async def wait_for(self, job_id: UUID | str, *, timeout: float | None = None) -> JobModel:  # noqa: ASYNC109 - raises ours
         """Return a job as soon as it has ended: COMPLETED, FAILED or CANCELLED; at once when that was long ago.
@@ -50,7 +50,7 @@ class Waiting(Events):
         check_timeout(timeout)
         try:
             async with asyncio.timeout(timeout) as patience:
-                return await self._waits.ended(key)
+                return await self._waits.ended(key, self._subscriber)
         except TimeoutError:
             if timeout is None or not patience.expired():
                 raise
@@ -67,7 +67,8 @@ class Waiting(Events):
 
     async def close(self) -> None:
         """Let everybody who waits or follows get an error, announce what is left to announce, disconnect; twice is safe."""
-        await self._waits.close()
+        waits, self._waits = self._waits, Waits(self._find_ended)
+        await waits.close()
         await super().close()
 
     async def _find_ended(self, ids: Sequence[UUID]) -> Rows:
