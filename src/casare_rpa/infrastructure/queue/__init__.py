@@ -42,7 +42,9 @@ from casare_rpa.infrastructure.queue.models import (
 from casare_rpa.infrastructure.queue.operations.waiting import JobHandle
 from casare_rpa.infrastructure.queue.pages import BulkResult, GroupList, JobCount, JobPage
 from casare_rpa.infrastructure.queue.producer import PgQueuerProducer
+from casare_rpa.infrastructure.queue.queue_info import QueueInfo
 from casare_rpa.infrastructure.queue.schema import migrate
+from casare_rpa.infrastructure.queue.sync import PgQueuerSyncProducer
 
 __all__ = [
     "BulkResult",
@@ -75,8 +77,10 @@ __all__ = [
     "NotPermitted",
     "PgQueuerConsumer",
     "PgQueuerProducer",
+    "PgQueuerSyncProducer",
     "QueueConfig",
     "QueueHealth",
+    "QueueInfo",
     "QueueNotFound",
     "SchemaMissing",
     "SchemaTooNew",
