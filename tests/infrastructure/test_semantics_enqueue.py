@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 
 from casare_rpa.infrastructure.queue import (
-    ConfigError,
     DatabaseUnavailable,
     DuplicateReference,
-    InvalidJob,
     JobModel,
     JobNotFound,
     JobStatus,
@@ -139,35 +137,6 @@ async def test_the_callers_settings_of_its_session_stay_as_they_were(
     assert await callers.fetchval("SHOW statement_timeout") == "7s"
 
 
-async def test_an_empty_batch_is_no_job(producer: PgQueuerProducer, connection: asyncpg.Connection) -> None:
-    before = await contents(connection)
-    assert await producer.enqueue_batch([]) == []
-    assert await producer.enqueue_batch([], mode="each") == []
-    assert await contents(connection) == before
-
-
-async def test_a_batch_of_10_000_works_and_one_more_is_refused(config: QueueConfig, producer: PgQueuerProducer) -> None:
-    models = [JobModel(workflow="w", payload={"n": n}) for n in range(10_000)]
-    ids = await producer.enqueue_batch(models)
-    assert len(set(ids)) == 10_000
-    assert await producer.get_queue_depth() == 10_000
-    assert (await producer.get_job(ids[9_999])).payload == {"n": 9_999}
-    with pytest.raises(InvalidJob, match="a batch holds 10000 jobs at most, not 10001"):
-        await producer.enqueue_batch([*models, models[0]])
-    with pytest.raises(InvalidJob, match="a batch holds 10000 jobs at most, not 10001"):
-        await producer.enqueue_batch([*models, models[0]], mode="each")
-    assert await producer.get_queue_depth() == 10_000
-    async with PgQueuerConsumer(config, robot_id="r") as consumer:
-        assert [job.payload["n"] for job in await consumer.claim_jobs(10_000)] == list(range(10_000))
-
-
-async def test_the_same_model_may_be_enqueued_many_times(producer: PgQueuerProducer) -> None:
-    model = JobModel(workflow="w", payload={"a": 1})
-    ids = [await producer.enqueue_job(model), *await producer.enqueue_batch([model, model])]
-    assert len(set(ids)) == 3
-    assert model == JobModel(workflow="w", payload={"a": 1})
-
-
 async def test_a_job_enqueued_by_plain_sql_is_a_job_like_any_other(
     config: QueueConfig, producer: PgQueuerProducer, callers: asyncpg.Connection
 ) -> None:
@@ -183,60 +152,11 @@ async def test_a_job_enqueued_by_plain_sql_is_a_job_like_any_other(
         assert await numbers(consumer) == [1, 2]
 
 
-async def test_any_other_mode_is_refused(producer: PgQueuerProducer) -> None:
-    modes: list[Any] = ["some", "", None, "ALL"]
-    for mode in modes:
-        with pytest.raises(InvalidJob, match='mode must be "all" or "each"'):
-            await producer.enqueue_batch(jobs(0), mode=mode)
-    assert await producer.get_queue_depth() == 0
-
-
 async def test_a_connection_that_is_closed_is_told_in_our_words(producer: PgQueuerProducer, database_url: str) -> None:
     closed = await asyncpg.connect(database_url)
     await closed.close()
     with pytest.raises(DatabaseUnavailable, match="connection is closed"):
         await producer.enqueue_job(JobModel(workflow="w"), connection=closed)
-
-
-async def test_a_producer_that_is_not_open_says_so(config: QueueConfig) -> None:
-    closed = PgQueuerProducer(config)
-    async with closed:
-        pass
-    for producer in (PgQueuerProducer(config), closed):
-        for call in (
-            lambda p=producer: p.enqueue_job(JobModel(workflow="w")),
-            lambda p=producer: p.enqueue_batch(jobs(0)),
-            lambda p=producer: p.get_queue_depth(),
-            lambda p=producer: p.get_job("00000000-0000-0000-0000-000000000000"),
-            lambda p=producer: p.cancel_job("00000000-0000-0000-0000-000000000000"),
-            lambda p=producer: p.purge_queue(),
-            lambda p=producer: p.pause_queue(),
-            lambda p=producer: p.list_jobs(),
-            lambda p=producer: p.list_dead_letters(),
-            lambda p=producer: p.redrive_jobs([]),
-        ):
-            with pytest.raises(ConfigError, match="the producer is not open: use it as `async with PgQueuerProducer"):
-                await call()
-
-
-async def test_a_consumer_that_is_not_open_says_so_and_can_be_opened_afterwards(
-    config: QueueConfig, producer: PgQueuerProducer
-) -> None:
-    await producer.enqueue_job(JobModel(workflow="w"))
-    consumer = PgQueuerConsumer(config, robot_id="r")
-    for call in (consumer.claim_job, lambda: consumer.claim_jobs(1), lambda: consumer.run(_nothing)):
-        with pytest.raises(ConfigError, match="the consumer is not open: use it as `async with PgQueuerConsumer"):
-            await call()
-    async with consumer:
-        assert await consumer.claim_job() is not None
-
-
-async def test_a_consumer_cannot_be_opened_again(config: QueueConfig) -> None:
-    consumer = PgQueuerConsumer(config, robot_id="r")
-    async with consumer:
-        pass
-    with pytest.raises(ConfigError, match="a consumer is opened once"):
-        await consumer.__aenter__()
 
 
 async def _nothing(_: JobModel) -> None:

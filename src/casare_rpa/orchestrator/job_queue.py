@@ -55,8 +55,6 @@ class JobQueue:
     * No logins: whoever has the queue may do everything, and acts under the name of the process's user.
     * Another process is refused with `ConfigError`: a copy that a fork made would be a queue of its own.
     * History is forgotten job by job as soon as `retention` is over, not by weeks.
-    * A stopped clock that is advanced does what would have been done meanwhile: living robots send their heartbeats, the
-      upkeep passes.
 
     Args:
         config: the settings of the queue; None is the defaults. Nothing in it about the database is looked at.
@@ -71,7 +69,7 @@ class JobQueue:
 
     @property
     def clock(self) -> QueueClock:
-        """The clock of the queue: ``freeze()``, ``advance(seconds)``, ``now()``, ``go_on()``."""
+        """The clock of the queue: ``freeze()``, ``advance(seconds)``, ``now()``, ``unfreeze()``."""
         return self._memory.clock
 
     def producer(self, config: QueueConfig | None = None) -> PgQueuerProducer:

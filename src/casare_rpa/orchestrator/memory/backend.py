@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from casare_rpa.orchestrator.memory.announcer import MemoryAnnouncer
@@ -12,6 +13,7 @@ from casare_rpa.orchestrator.memory.keeper import Keeper
 from casare_rpa.orchestrator.memory.lifeline import MemoryLifeline
 from casare_rpa.orchestrator.memory.pool import MemoryConnection, MemoryPool, check_process
 from casare_rpa.orchestrator.memory.store import Store
+from casare_rpa.orchestrator.memory.upkeep import time_passed
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -34,7 +36,7 @@ class Memory:
         self.keeper = Keeper(self.store)
         self.calls = MemoryCalls(self.store)
         self.process = os.getpid()
-        self.clock.time_passed = self.keeper.time_passed
+        self.clock.time_passed = partial(time_passed, self.store)
 
 
 class MemoryBackend:

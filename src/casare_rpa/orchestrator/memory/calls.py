@@ -4,21 +4,33 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.errors import ConfigError
 from casare_rpa.infrastructure.queue.calls import Calls
 from casare_rpa.infrastructure.queue.schema import PROGRAM_VERSION
-from casare_rpa.orchestrator.memory import cancelling, claims, dead_letters, enqueuing, lookups, queues, settlements
+from casare_rpa.orchestrator.memory import (
+    actions,
+    bulk,
+    cancelling,
+    claims,
+    dead_letters,
+    enqueuing,
+    lookups,
+    queues,
+    settlements,
+)
 from casare_rpa.orchestrator.memory.heartbeats import heartbeat
 from casare_rpa.orchestrator.memory.upkeep import upkeep
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from casare_rpa.infrastructure.queue.batches import Batch
-    from casare_rpa.infrastructure.queue.calls import ClaimArguments, SettleArguments
+    from casare_rpa.infrastructure.queue.calls import BulkPage, ClaimArguments, SettleArguments
     from casare_rpa.orchestrator.memory.pool import MemoryConnection
     from casare_rpa.orchestrator.memory.store import Store
 
@@ -118,9 +130,101 @@ class MemoryCalls(Calls):
         with self._store.lock:
             return lookups.find_job(self._store, job_id)
 
+    async def find_ended(self, connection: MemoryConnection, ids: Sequence[UUID]) -> list[Row]:
+        with self._store.lock:
+            return lookups.find_ended(self._store, ids)
+
+    async def listen(
+        self,
+        connection: MemoryConnection,
+        channel: UUID,
+        heard: Callable[[str], None],
+        broken: Callable[[], None],
+    ) -> None:
+        with self._store.lock:
+            self._store.events.listen(channel, heard)
+        connection.closing.append(partial(self._store.events.deafen, channel))
+
+    async def subscribe(
+        self,
+        connection: MemoryConnection,
+        channel: UUID,
+        queues: Sequence[str],
+        jobs: Sequence[UUID],
+        hello: str,
+    ) -> None:
+        with self._store.lock:
+            self._store.events.subscribe(channel, queues, jobs, hello)
+
+    async def unsubscribe(self, connection: MemoryConnection, channel: UUID) -> None:
+        with self._store.lock:
+            self._store.events.unsubscribe(channel)
+
     async def find_attempts(self, connection: MemoryConnection, job_id: UUID) -> list[Row]:
         with self._store.lock:
             return lookups.find_attempts(self._store, job_id)
+
+    async def find_actions(self, connection: MemoryConnection, job_id: UUID) -> list[Row]:
+        with self._store.lock:
+            return lookups.find_actions(self._store, job_id)
+
+    async def comment(self, connection: MemoryConnection, job_id: UUID, comment: str) -> None:
+        with self._store.lock:
+            actions.comment_job(self._store, job_id, comment)
+
+    async def find_jobs(self, connection: MemoryConnection, where: str, limit: int, after: UUID | None) -> list[Row]:
+        with self._store.lock:
+            return lookups.find_jobs(self._store, where, limit, after)
+
+    async def count_jobs(self, connection: MemoryConnection, where: str, after: UUID | None) -> Row:
+        with self._store.lock:
+            return lookups.count_jobs(self._store, where)
+
+    async def find_dead_letters(
+        self, connection: MemoryConnection, where: str, limit: int, after_time: datetime | None, after: UUID | None
+    ) -> list[Row]:
+        with self._store.lock:
+            return dead_letters.find_dead_letters(self._store, where, limit, after_time, after)
+
+    async def group_dead_letters(self, connection: MemoryConnection, where: str, limit: int) -> list[Row]:
+        with self._store.lock:
+            return dead_letters.group_dead_letters(self._store, where, limit)
+
+    async def cancel_jobs(self, connection: MemoryConnection, where: str, page: BulkPage) -> list[Row]:
+        with self._store.lock:
+            return bulk.cancel_jobs(self._store, where, page)
+
+    async def retry_jobs(self, connection: MemoryConnection, where: str, page: BulkPage) -> list[Row]:
+        with self._store.lock:
+            return bulk.retry_jobs(self._store, where, page)
+
+    async def set_priority(self, connection: MemoryConnection, where: str, priority: int, page: BulkPage) -> list[Row]:
+        with self._store.lock:
+            return bulk.set_priority(self._store, where, priority, page)
+
+    async def redrive_dead_letters(self, connection: MemoryConnection, where: str, page: BulkPage) -> list[Row]:
+        with self._store.lock:
+            return bulk.redrive_dead_letters(self._store, where, page)
+
+    async def resolve_dead_letters(
+        self, connection: MemoryConnection, where: str, comment: str, page: BulkPage
+    ) -> list[Row]:
+        with self._store.lock:
+            return bulk.resolve_dead_letters(self._store, where, comment, page)
+
+    async def assign_dead_letters(
+        self, connection: MemoryConnection, where: str, to: str | None, page: BulkPage
+    ) -> list[Row]:
+        with self._store.lock:
+            return bulk.assign_dead_letters(self._store, where, to, page)
+
+    async def purge_dead_letters(self, connection: MemoryConnection, where: str, page: BulkPage) -> list[Row]:
+        with self._store.lock:
+            return bulk.purge_dead_letters(self._store, where, page)
+
+    async def edit_payload(self, connection: MemoryConnection, job_id: UUID, payload: str, comment: str | None) -> None:
+        with self._store.lock:
+            dead_letters.edit_payload(self._store, job_id, payload, comment)
 
     async def redrive(self, connection: MemoryConnection, ids: Sequence[UUID]) -> list[UUID]:
         with self._store.lock:
@@ -129,6 +233,10 @@ class MemoryCalls(Calls):
     async def queue_depth(self, connection: MemoryConnection, queue: str) -> int:
         with self._store.lock:
             return lookups.queue_depth(self._store, queue)
+
+    async def list_queues(self, connection: MemoryConnection, queue: str | None) -> list[Row]:
+        with self._store.lock:
+            return queues.list_queues(self._store, queue)
 
     async def purge(self, connection: MemoryConnection, queue: str) -> int:
         with self._store.lock:

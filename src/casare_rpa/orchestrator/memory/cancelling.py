@@ -26,8 +26,10 @@ def cancel_job(store: Store, job_id: UUID) -> bool:
             raise JobNotFound(job_id)
         return False
     now, incarnation = store.clock.now(), job.incarnation
-    job.cancel_requested_at = job.cancel_requested_at or now
-    if job.status == "CLAIMED":
+    asked, job.cancel_requested_at = job.cancel_requested_at, job.cancel_requested_at or now
+    if job.status == "RUNNING" and asked is None:
+        store.events.emit("cancel_requested", [job])
+    elif job.status == "CLAIMED":
         end_attempt(store, job, now, "released")
     elif job.status == "PENDING":
         archive(store, job, now, "CANCELLED")

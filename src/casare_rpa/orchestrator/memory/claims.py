@@ -37,9 +37,9 @@ def claim_jobs(store: Store, claim: ClaimArguments) -> list[dict[str, Any]]:
     if claim.look_back and routes:
         upkeep_if_overdue(store, now)
         promote_jobs(store, routes, now)
-    rows = [
-        claimed_row(_lease(job, claim, store, now)) for _, job in zip(range(claim.limit), _ready(routes), strict=False)
-    ]
+    jobs = [_lease(job, claim, store, now) for _, job in zip(range(claim.limit), _ready(routes), strict=False)]
+    store.events.emit("started" if claim.start else "claimed", jobs)
+    rows = [claimed_row(job) for job in jobs]
     if claim.look_back and len(rows) < claim.limit:
         deferred = [job.run_at for route in routes if (job := route.first_deferred()) and job.run_at]
         rows.append({"id": None, "run_at": min(deferred, default=None), "claimed_at": now})
@@ -49,10 +49,12 @@ def claim_jobs(store: Store, claim: ClaimArguments) -> list[dict[str, Any]]:
 def start_jobs(store: Store, ids: Sequence[UUID], tokens: Sequence[UUID]) -> list[dict[str, Any]]:
     """CLAIMED -> RUNNING for jobs held under these tokens; return those that run now. Again, it changes nothing."""
     now = store.clock.now()
-    running = [job for pair in zip(ids, tokens, strict=True) if (job := store.held_under(*pair)) is not None]
-    for job in running:
-        job.status, job.started_at = "RUNNING", job.started_at or now
-    return [{"id": job.id, "started_at": job.started_at} for job in running]
+    held = [job for pair in zip(ids, tokens, strict=True) if (job := store.held_under(*pair)) is not None]
+    begun = [job for job in held if job.started_at is None]
+    for job in begun:
+        job.status, job.started_at = "RUNNING", now
+    store.events.emit("started", begun)
+    return [{"id": job.id, "started_at": job.started_at} for job in held]
 
 
 def _check(claim: ClaimArguments) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,11 @@ class QueueClock:
     """Tells the time; everything the queue does goes by it, except how long threads and robots sleep."""
 
     def __init__(self) -> None:
+        self.lock = threading.RLock()
+        """The lock of the queue: nobody sees a clock that was moved before what the time brings is done."""
         self._stands_at: datetime | None = None
         self.time_passed: Callable[[], None] = lambda: None
-        """Called after every `advance`."""
+        """Called when the clock was moved and what the time brings is to be done."""
 
     def now(self) -> datetime:
         """Return the time."""
@@ -28,19 +31,30 @@ class QueueClock:
         self._stands_at = at or self.now()
         return self._stands_at
 
-    def advance(self, seconds: float) -> datetime:
-        """Move a stopped clock, back if `seconds` is negative, and return the new time.
+    def advance(self, seconds: float, *, upkeep: bool = True) -> datetime:
+        """Move a stopped clock and return the new time.
+
+        Nobody does anything meanwhile: a robot sends its heartbeats by real time, so leases that are shorter than the step run
+        out.
+
+        Args:
+            seconds: how far; back if it is negative.
+            upkeep: whether what the time brings is done before the return: leases run out, jobs become due and robots hear of
+                it. If not, the next pass of the upkeep does it, and takes a step of more than 8 seconds for a time in which the
+                process was stopped, which it adds to all leases.
 
         Raises:
             ConfigError: the clock is not stopped.
 
         """
-        if self._stands_at is None:
-            raise ConfigError("only a stopped clock can be moved: call freeze() first")
-        self._stands_at += timedelta(seconds=seconds)
-        self.time_passed()
-        return self.now()
+        with self.lock:
+            if self._stands_at is None:
+                raise ConfigError("only a stopped clock can be moved: call freeze() first")
+            self._stands_at += timedelta(seconds=seconds)
+            if upkeep:
+                self.time_passed()
+            return self._stands_at
 
-    def go_on(self) -> None:
+    def unfreeze(self) -> None:
         """Follow the real time again."""
         self._stands_at = None

@@ -36,9 +36,14 @@ def enqueue_jobs(store: Store, batch: Batch, *, each: bool, resent: bool) -> lis
         number = next(iter(taken))
         raise DuplicateReference((batch.references or [])[number] or "", taken[number])
     store.references.update(wanted)
-    for number, template in enumerate(of_job):
-        if number not in known and number not in taken:
-            store.put(_new_job(store, batch, number, template))
+    jobs = [
+        _new_job(store, batch, number, template)
+        for number, template in enumerate(of_job)
+        if number not in known and number not in taken
+    ]
+    for job in jobs:
+        store.put(job)
+    store.events.emit("enqueued", jobs)
     return [{"ordinal": number + 1, "existing": job_id} for number, job_id in taken.items()]
 
 

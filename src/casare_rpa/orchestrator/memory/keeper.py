@@ -51,14 +51,6 @@ class Keeper:
         with self._changed:
             self._changed.notify_all()
 
-    def time_passed(self) -> None:
-        """The clock was moved: do what would have been done meanwhile, heartbeats of the living first."""
-        with self._changed:
-            self._store.passed_at = self._store.clock.now()
-            for kept in list(self._open):
-                kept.beat()
-            upkeep(self._store, force=True)
-
     def _run(self) -> None:
         with self._changed:
             upkeep_due = 0.0

@@ -46,6 +46,7 @@ class MemoryLifeline:
         """Begin."""
         with self._store.lock:
             self._store.hub.join(self)
+            self.beat()
             self._keeper.join(self)
 
     async def stop(self) -> None:

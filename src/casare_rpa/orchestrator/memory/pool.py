@@ -10,17 +10,24 @@ from typing import TYPE_CHECKING
 from casare_rpa.foundation.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 
 class MemoryConnection:
     """What calls are made on."""
 
+    def __init__(self) -> None:
+        self.closing: list[Callable[[], None]] = []
+        """What is to be done when it is closed."""
+
     def terminate(self) -> None:
-        """Nothing is open."""
+        """Close it; closing twice is safe."""
+        while self.closing:
+            self.closing.pop()()
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Close it; closing twice is safe."""
+        self.terminate()
 
 
 class MemoryPool:

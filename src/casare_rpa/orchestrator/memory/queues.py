@@ -1,17 +1,65 @@
-"""An administrator's calls on queues: `purge_queue`, `pause_queue`, `resume_queue`."""
+"""Looks at queues, and an administrator's calls on them: `list_queues`, `purge_queue`, `pause_queue`, `resume_queue`."""
 
 from __future__ import annotations
 
-import getpass
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
+from casare_rpa.orchestrator.memory.actions import actor
+from casare_rpa.orchestrator.memory.lookups import is_due
 from casare_rpa.orchestrator.memory.records import Pause
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from casare_rpa.orchestrator.memory.records import Job
     from casare_rpa.orchestrator.memory.store import Store
 
 EVERYBODY = 1000
 """Jobs that a resumed queue is announced with: all of its robots look."""
+
+
+def list_queues(store: Store, queue: str | None) -> list[dict[str, Any]]:
+    """Return what there is of every queue, or of one.
+
+    Raises:
+        QueueNotFound: there is no such queue.
+
+    """
+    if queue is not None:
+        store.check_queue_known(queue)
+    return [_info(store, name) for name in (store.queues if queue is None else [queue])]
+
+
+def _info(store: Store, queue: str) -> dict[str, Any]:
+    now = store.clock.now()
+    jobs = [job for job in store.jobs.values() if job.queue_name == queue]
+    waiting = [job for job in jobs if job.status == "PENDING"]
+    due = [job for job in waiting if is_due(job, now)]
+    oldest = min((job.run_at or job.created_at for job in due), default=None)
+    lately = [job for job in reversed(store.history.values()) if job.queue_name == queue and _is_lately(job, now)]
+    lately += [job for job in store.dead.values() if job.queue_name == queue and _is_lately(job, now)]
+    pause = store.paused.get(queue)
+    return {
+        "queue_name": queue,
+        "waiting": len(waiting),
+        "due": len(due),
+        "deferred": len(waiting) - len(due),
+        "claimed": sum(job.status == "CLAIMED" for job in jobs),
+        "running": sum(job.status == "RUNNING" for job in jobs),
+        "dead_letters": sum(job.queue_name == queue for job in store.dead.values()),
+        "oldest_due_at": oldest,
+        "oldest_seconds": oldest and (now - oldest).total_seconds(),
+        "completed_per_minute": sum(job.status == "COMPLETED" for job in lately),
+        "failed_per_minute": sum(job.status == "FAILED" for job in lately),
+        "paused_at": pause and pause.at,
+        "paused_by": pause and pause.by,
+        "estimated": False,
+    }
+
+
+def _is_lately(job: Job, now: datetime) -> bool:
+    return job.finished_at is not None and job.finished_at > now - timedelta(minutes=1)
 
 
 def purge_queue(store: Store, queue: str) -> int:
@@ -26,8 +74,7 @@ def purge_queue(store: Store, queue: str) -> int:
     for job in waiting:
         store.remove(job)
         job.status = "PURGED"  # its route's lines pass over it
-        store.attempts.pop(job.id, None)
-        store.free_reference(job)
+        store.forget(job)
     return len(waiting)
 
 
@@ -42,11 +89,3 @@ def resume_queue(store: Store, queue: str) -> None:
     store.check_queue_known(queue)
     store.paused.pop(queue, None)
     store.hub.announce(queue, EVERYBODY)
-
-
-def actor() -> str:
-    """Return who acts: the user that this process runs as, for there are no logins here."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a user without a name, as in some containers
-        return "unknown"

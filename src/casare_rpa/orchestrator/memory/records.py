@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import json
 from dataclasses import dataclass, field
@@ -10,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
+
+
+def token_hash(token: UUID | None) -> bytes:
+    """Return what is kept of the token of a lease that has ended."""
+    return hashlib.sha256(token.bytes if token else b"").digest()[:16]
+
 
 HELD = ("CLAIMED", "RUNNING")
 
@@ -45,12 +52,15 @@ class Job:
     lease_expires_at: datetime | None = None
     lease_seconds: float | None = None
     lease_token: UUID | None = None
+    token_hash: bytes | None = None
+    """Of the lease that completed it."""
     incarnation: UUID | None = None
     request: int | None = None
     cancel_requested_at: datetime | None = None
     result: str | None = None
     error: str | None = None
     reason: str | None = None
+    assigned_to: str | None = None
 
     @property
     def queue_name(self) -> str:
@@ -67,7 +77,7 @@ class Job:
 
 @dataclass(slots=True, frozen=True)
 class Attempt:
-    """How an attempt ended that did not complete its job; the token lets a repeated settlement get its first answer."""
+    """How an attempt ended that did not complete its job; the hash lets a repeated settlement get its first answer."""
 
     attempt: int
     robot: str | None
@@ -77,7 +87,18 @@ class Attempt:
     outcome: str
     error: str | None
     status: str
-    token: UUID | None
+    token_hash: bytes
+
+
+@dataclass(slots=True, frozen=True)
+class Action:
+    """What somebody did to a job by hand; the detail is JSON text."""
+
+    at: datetime
+    actor: str
+    action: str
+    comment: str | None
+    detail: str | None
 
 
 @dataclass(slots=True)

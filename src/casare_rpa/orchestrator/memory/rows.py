@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from casare_rpa.orchestrator.memory.shapes import error_shape
+
 if TYPE_CHECKING:
     from casare_rpa.orchestrator.memory.records import Job
 
@@ -27,6 +29,15 @@ def found_row(job: Job) -> dict[str, Any]:
     """Return the row of a job that was looked up."""
     row = {name: getattr(job, name) for name in _OF_A_FOUND_JOB}
     return {**row, **_copies(job)}
+
+
+def listed_row(job: Job) -> dict[str, Any]:
+    """Return the row of a job in a list: also what a dead letter has beside the others."""
+    return {
+        **found_row(job),
+        "error_shape": None if job.reason is None else error_shape(job.error),
+        "assigned_to": job.assigned_to,
+    }
 
 
 def _copies(job: Job) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.errors import InvalidJob
-from casare_rpa.orchestrator.memory.records import Attempt
+from casare_rpa.orchestrator.memory.records import Attempt, token_hash
 from casare_rpa.orchestrator.memory.store import later
 
 if TYPE_CHECKING:
@@ -47,8 +47,9 @@ def _settle(store: Store, settle: SettleArguments, number: int) -> str | None:
     now = store.clock.now()
     if outcome == "completed":
         job.result = settle.results[number] if settle.results else None
-        job.error = None
+        job.error, job.token_hash = None, token_hash(token)
         archive(store, job, now, "COMPLETED")
+        store.events.emit("completed", [job])
         return "COMPLETED"
     error = settle.errors[number] if settle.errors else None
     retry_in = settle.retry_ins[number] if settle.retry_ins else None
@@ -57,12 +58,12 @@ def _settle(store: Store, settle: SettleArguments, number: int) -> str | None:
 
 def _settled_before(store: Store, job_id: UUID, token: UUID, outcome: str) -> str | None:
     """Return the answer that a settlement got the first time, or None when this token never settled so."""
-    ended = store.history.get(job_id)
-    if outcome == "completed" and ended is not None and ended.status == "COMPLETED" and ended.lease_token == token:
+    ended, digest = store.history.get(job_id), token_hash(token)
+    if outcome == "completed" and ended is not None and ended.status == "COMPLETED" and ended.token_hash == digest:
         return "COMPLETED"
     for attempt in store.attempts.get(job_id, ()):
         asked = attempt.outcome == "cancelled" and attempt.started_at is not None and outcome != "completed"
-        if attempt.token == token and (attempt.outcome == outcome or asked):
+        if attempt.token_hash == digest and (attempt.outcome == outcome or asked):
             return attempt.status
     return None
 
@@ -87,6 +88,8 @@ def end_attempt(
         recorded, status = outcome, "FAILED" if reason else "PENDING"
     _record(store, job, now, recorded, error, status)
     job.error = error if error is not None else job.error
+    if status != "CANCELLED":
+        store.events.emit(recorded, [job], status)
     if status == "PENDING":
         _put_back(store, job, now, outcome, retry_in)
     elif reason is not None and job.enable_dlq and enable_dlq:
@@ -99,11 +102,11 @@ def end_attempt(
 def archive(store: Store, job: Job, now: datetime, status: str) -> None:
     """Move a job into history. A cancelled job's reference is free again."""
     store.remove(job)
-    job.status, job.finished_at, job.lease_expires_at = status, now, None
-    if status != "COMPLETED":
-        job.lease_token = None
+    forget_lease(job)
+    job.status, job.finished_at = status, now
     store.history[job.id] = job
     if status == "CANCELLED":
+        store.events.emit("cancelled", [job])
         store.free_reference(job)
 
 
@@ -118,7 +121,7 @@ def _record(store: Store, job: Job, now: datetime, outcome: str, error: str | No
             outcome=outcome,
             error=error,
             status=status,
-            token=job.lease_token,
+            token_hash=token_hash(job.lease_token),
         )
     )
 

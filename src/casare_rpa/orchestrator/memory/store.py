@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from casare_rpa.foundation.errors import QueueNotFound
 from casare_rpa.infrastructure.queue.pool import SchemaLimits
+from casare_rpa.orchestrator.memory.events import Events
 from casare_rpa.orchestrator.memory.hub import Hub
 from casare_rpa.orchestrator.memory.records import HELD, Route
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from casare_rpa.orchestrator.memory.clock import QueueClock
-    from casare_rpa.orchestrator.memory.records import Attempt, Job, Pause, Robot
+    from casare_rpa.orchestrator.memory.records import Action, Attempt, Job, Pause, Robot
 
 LIMIT = 1024 * 1024
 """Bytes of a payload and of a result."""
@@ -30,9 +30,10 @@ class Store:
     """
 
     def __init__(self, clock: QueueClock, retention: timedelta) -> None:
-        self.lock = threading.RLock()
+        self.lock = clock.lock
         self.clock = clock
         self.hub = Hub()
+        self.events = Events(clock)
         self.retention = retention
         self.limits = SchemaLimits(LIMIT, LIMIT)
         self.jobs: dict[UUID, Job] = {}
@@ -42,6 +43,7 @@ class Store:
         self.history: dict[UUID, Job] = {}
         """In the order in which they ended."""
         self.attempts: dict[UUID, list[Attempt]] = {}
+        self.actions: dict[UUID, list[Action]] = {}
         self.references: dict[tuple[str, str, str], UUID] = {}
         self.paused: dict[str, Pause] = {}
         self.robots: dict[UUID, Robot] = {}
@@ -89,6 +91,11 @@ class Store:
         yield from self.dead.values()
         yield from self.history.values()
 
+    @property
+    def size(self) -> int:
+        """How many jobs there are."""
+        return len(self.jobs) + len(self.dead) + len(self.history)
+
     def held_under(self, job_id: UUID, token: UUID) -> Job | None:
         """Return the job that is held under this lease, or None when the lease is lost."""
         job = self.held.get(job_id)
@@ -114,6 +121,12 @@ class Store:
             key = (job.tenant_id or "", job.queue_name, job.reference)
             if self.references.get(key) == job.id:
                 del self.references[key]
+
+    def forget(self, job: Job) -> None:
+        """Forget what is kept beside a job that is gone: its reference, attempts and actions."""
+        self.free_reference(job)
+        self.attempts.pop(job.id, None)
+        self.actions.pop(job.id, None)
 
     def fleet(self, queue: str) -> int:
         """How many robots of a queue were seen lately."""

@@ -30,6 +30,12 @@ def upkeep(store: Store, *, force: bool = False) -> float:
     return 1.0
 
 
+def time_passed(store: Store) -> None:
+    """Do what a time brings during which the upkeep was done all along."""
+    store.passed_at = store.clock.now()
+    upkeep(store, force=True)
+
+
 def upkeep_if_overdue(store: Store, now: datetime) -> None:
     """The upkeep inside a claim, when nobody has come round for two seconds."""
     if store.passed_at < now - OVERDUE:
@@ -49,6 +55,7 @@ def promote_jobs(store: Store, routes: list[Route], now: datetime) -> int:
 
 def _pass(store: Store, now: datetime) -> None:
     gap, store.passed_at = now - store.passed_at, now
+    store.events.forget()
     if gap > OUTAGE:
         for job in store.held.values():
             _make_up_for(job, gap, now)
@@ -82,8 +89,7 @@ def _forget(store: Store, now: datetime) -> None:
         if job.finished_at is None or job.finished_at >= oldest:
             break  # the others ended later
         del store.history[job.id]
-        store.attempts.pop(job.id, None)
-        store.free_reference(job)
+        store.forget(job)
     for incarnation, robot in list(store.robots.items()):
         if robot.seen_at < now - ROBOTS_KEPT:
             del store.robots[incarnation]

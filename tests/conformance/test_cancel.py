@@ -20,21 +20,11 @@ from casare_rpa.infrastructure.queue import (
     PgQueuerProducer,
     QueueConfig,
 )
-from tests.infrastructure.helpers import claim, contents, id_of, pass_time, robot_without_heartbeat
+from tests.conformance.helpers import claim, contents, id_of, pass_time, robot_without_heartbeat
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    import asyncpg
-
-    from tests.clock import FrozenClock
-
-
-@pytest.fixture
-async def consumer(config: QueueConfig) -> AsyncIterator[PgQueuerConsumer]:
-    async with PgQueuerConsumer(config, robot_id="robot-1") as opened:
-        yield opened
+    from tests.conformance.queues import Clock, Queue
 
 
 async def test_a_pending_job_is_cancelled_at_once(producer: PgQueuerProducer, consumer: PgQueuerConsumer) -> None:
@@ -66,19 +56,19 @@ async def test_a_job_that_waits_for_its_retry_is_cancelled_at_once(
 
 
 async def test_a_claimed_job_is_cancelled_at_once_and_cannot_be_started_any_more(
-    producer: PgQueuerProducer, consumer: PgQueuerConsumer, connection: asyncpg.Connection
+    queue: Queue, producer: PgQueuerProducer, consumer: PgQueuerConsumer
 ) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w"))
     job = await claim(consumer)
     assert await producer.cancel_job(job_id) is True
     found = await producer.get_job(job_id)
     assert (found.status, found.claimed_by) == (JobStatus.CANCELLED, "robot-1")
-    before = await contents(connection)
+    before = await contents(queue)
     with pytest.raises(LeaseLost):
         await consumer.start_job(job)
     with pytest.raises(LeaseLost):
         await consumer.complete_job(job)
-    assert await contents(connection) == before
+    assert await contents(queue) == before
     assert [attempt.outcome for attempt in await producer.get_attempts(job_id)] == ["cancelled"]
 
 
@@ -104,9 +94,11 @@ async def test_the_handler_of_a_running_job_is_cancelled_soon_and_long_before_th
     assert [attempt.outcome for attempt in await producer.get_attempts(job_id)] == ["cancelled"]
 
 
-async def test_a_running_job_runs_on_until_its_robot_has_heard(config: QueueConfig, producer: PgQueuerProducer) -> None:
+async def test_a_running_job_runs_on_until_its_robot_has_heard(
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer
+) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w"))
-    async with robot_without_heartbeat(config) as robot:
+    async with robot_without_heartbeat(queue, config) as robot:
         await robot.start_job(await claim(robot))
         assert await producer.cancel_job(job_id) is True
         assert await producer.cancel_job(job_id) is True
@@ -130,9 +122,11 @@ async def test_a_robot_that_settles_by_hand_is_told_and_releases(
     assert await consumer.claim_job() is None
 
 
-async def test_a_failure_after_the_request_leaves_cancelled(config: QueueConfig, producer: PgQueuerProducer) -> None:
+async def test_a_failure_after_the_request_leaves_cancelled(
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer
+) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w"))
-    async with robot_without_heartbeat(config) as robot:
+    async with robot_without_heartbeat(queue, config) as robot:
         job = await claim(robot)
         await robot.start_job(job)
         await producer.cancel_job(job_id)
@@ -142,10 +136,10 @@ async def test_a_failure_after_the_request_leaves_cancelled(config: QueueConfig,
 
 
 async def test_a_job_that_completes_before_it_hears_of_the_request_is_completed(
-    config: QueueConfig, producer: PgQueuerProducer
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer
 ) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w"))
-    async with robot_without_heartbeat(config) as robot:
+    async with robot_without_heartbeat(queue, config) as robot:
         job = await claim(robot)
         await robot.start_job(job)
         assert await producer.cancel_job(job_id) is True
@@ -155,10 +149,10 @@ async def test_a_job_that_completes_before_it_hears_of_the_request_is_completed(
 
 
 async def test_a_robot_that_dies_after_being_asked_leaves_cancelled(
-    config: QueueConfig, producer: PgQueuerProducer, clock: FrozenClock
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer, clock: Clock
 ) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w"))
-    async with robot_without_heartbeat(config) as robot:
+    async with robot_without_heartbeat(queue, config) as robot:
         await robot.start_job(await claim(robot))
         await producer.cancel_job(job_id)
     await pass_time(clock, 31)
@@ -191,7 +185,7 @@ async def test_a_handler_may_clean_up_when_its_job_is_cancelled(
 
 @pytest.mark.parametrize("final", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
 async def test_a_final_job_cannot_be_cancelled_and_stays_as_it_is(
-    producer: PgQueuerProducer, consumer: PgQueuerConsumer, connection: asyncpg.Connection, final: JobStatus
+    queue: Queue, producer: PgQueuerProducer, consumer: PgQueuerConsumer, final: JobStatus
 ) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w"))
     if final is JobStatus.CANCELLED:
@@ -202,9 +196,9 @@ async def test_a_final_job_cannot_be_cancelled_and_stays_as_it_is(
             await consumer.complete_job(job)
         else:
             await consumer.fail_job(job, "no", business=True)
-    before = await contents(connection)
+    before = await contents(queue)
     assert await producer.cancel_job(job_id) is False
-    assert await contents(connection) == before
+    assert await contents(queue) == before
     assert await producer.get_job_status(job_id) is final
 
 

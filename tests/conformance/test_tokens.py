@@ -16,18 +16,10 @@ from casare_rpa.infrastructure.queue import (
     PgQueuerProducer,
     QueueConfig,
 )
-from tests.infrastructure.helpers import claim, contents, id_of, jobs
+from tests.conformance.helpers import claim, contents, id_of, jobs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    import asyncpg
-
-
-@pytest.fixture
-async def consumer(config: QueueConfig) -> AsyncIterator[PgQueuerConsumer]:
-    async with PgQueuerConsumer(config, robot_id="robot-1") as opened:
-        yield opened
+    from tests.conformance.queues import Queue
 
 
 async def test_every_claim_hands_out_a_new_token(producer: PgQueuerProducer, consumer: PgQueuerConsumer) -> None:
@@ -96,14 +88,14 @@ async def test_only_a_claimed_model_can_be_settled(producer: PgQueuerProducer, c
 
 
 async def test_no_table_keeps_the_token_of_a_settled_attempt(
-    producer: PgQueuerProducer, consumer: PgQueuerConsumer, connection: asyncpg.Connection
+    queue: Queue, producer: PgQueuerProducer, consumer: PgQueuerConsumer
 ) -> None:
     await producer.enqueue_batch(jobs(0, 1, 2))
     held = await consumer.claim_jobs(3)
     await consumer.complete_job(held[0])
     await consumer.fail_job(held[1], "no", business=True)
     await consumer.release_job(held[2])
-    kept = str(await contents(connection))
+    kept = str(await contents(queue))
     for job in held:
         assert job.lease_token is not None
         assert str(job.lease_token) not in kept
@@ -114,15 +106,15 @@ async def test_no_table_keeps_the_token_of_a_settled_attempt(
 
 
 async def test_completing_twice_answers_as_the_first_time(
-    producer: PgQueuerProducer, consumer: PgQueuerConsumer, connection: asyncpg.Connection
+    queue: Queue, producer: PgQueuerProducer, consumer: PgQueuerConsumer
 ) -> None:
     await producer.enqueue_job(JobModel(workflow="w"))
     job = await claim(consumer)
     await consumer.complete_job(job, result=1)
-    before = await contents(connection)
+    before = await contents(queue)
     await consumer.complete_job(job, result=2)
     assert job.status is JobStatus.COMPLETED
-    assert await contents(connection) == before
+    assert await contents(queue) == before
 
 
 @pytest.mark.parametrize(
@@ -135,9 +127,9 @@ async def test_completing_twice_answers_as_the_first_time(
     ],
 )
 async def test_failing_twice_answers_as_the_first_time(
+    queue: Queue,
     producer: PgQueuerProducer,
     consumer: PgQueuerConsumer,
-    connection: asyncpg.Connection,
     fields: dict[str, Any],
     arguments: dict[str, Any],
     status: JobStatus,
@@ -145,41 +137,41 @@ async def test_failing_twice_answers_as_the_first_time(
     await producer.enqueue_job(JobModel(workflow="w", **fields))
     job = await claim(consumer)
     assert await consumer.fail_job(job, "no", **arguments) is status
-    before = await contents(connection)
+    before = await contents(queue)
     assert await consumer.fail_job(job, "no", **arguments) is status
-    assert await contents(connection) == before
+    assert await contents(queue) == before
 
 
 async def test_releasing_twice_answers_as_the_first_time(
-    producer: PgQueuerProducer, consumer: PgQueuerConsumer, connection: asyncpg.Connection
+    queue: Queue, producer: PgQueuerProducer, consumer: PgQueuerConsumer
 ) -> None:
     await producer.enqueue_job(JobModel(workflow="w"))
     job = await claim(consumer)
     await consumer.release_job(job)
-    before = await contents(connection)
+    before = await contents(queue)
     await consumer.release_job(job)
     assert job.status is JobStatus.PENDING
-    assert await contents(connection) == before
+    assert await contents(queue) == before
 
 
 async def test_starting_twice_changes_nothing(
-    producer: PgQueuerProducer, consumer: PgQueuerConsumer, connection: asyncpg.Connection
+    queue: Queue, producer: PgQueuerProducer, consumer: PgQueuerConsumer
 ) -> None:
     await producer.enqueue_job(JobModel(workflow="w"))
     job = await claim(consumer)
     await consumer.start_job(job)
-    before = await contents(connection)
+    before = await contents(queue)
     await consumer.start_job(job)
-    assert await contents(connection) == before
+    assert await contents(queue) == before
 
 
 async def test_the_answer_stays_the_same_when_another_robot_has_the_job_meanwhile(
-    config: QueueConfig, producer: PgQueuerProducer, consumer: PgQueuerConsumer
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer, consumer: PgQueuerConsumer
 ) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w"))
     job = await claim(consumer)
     await consumer.fail_job(job, "no", retry_in=0)
-    async with PgQueuerConsumer(config, robot_id="next") as other:
+    async with queue.consumer(config, robot_id="next") as other:
         theirs = await claim(other)
         assert await consumer.fail_job(job, "no", retry_in=0) is JobStatus.PENDING
         assert await producer.get_job_status(job_id) is JobStatus.CLAIMED
@@ -188,17 +180,17 @@ async def test_the_answer_stays_the_same_when_another_robot_has_the_job_meanwhil
 
 @pytest.mark.parametrize("first", ["complete", "fail", "release"])
 async def test_another_outcome_with_a_used_token_raises_and_changes_nothing(
-    producer: PgQueuerProducer, consumer: PgQueuerConsumer, connection: asyncpg.Connection, first: str
+    queue: Queue, producer: PgQueuerProducer, consumer: PgQueuerConsumer, first: str
 ) -> None:
     await producer.enqueue_job(JobModel(workflow="w"))
     job = await claim(consumer)
     await settle(consumer, job, first)
-    before = await contents(connection)
+    before = await contents(queue)
     for second in {"complete", "fail", "release", "start"} - {first}:
         with pytest.raises(LeaseLost) as caught:
             await settle(consumer, job, second)
         assert caught.value.job_id == id_of(job)
-    assert await contents(connection) == before
+    assert await contents(queue) == before
 
 
 async def settle(consumer: PgQueuerConsumer, job: JobModel, how: str) -> None:
@@ -214,12 +206,12 @@ async def settle(consumer: PgQueuerConsumer, job: JobModel, how: str) -> None:
 
 
 async def test_a_token_settles_its_own_job_alone(
-    producer: PgQueuerProducer, consumer: PgQueuerConsumer, connection: asyncpg.Connection
+    queue: Queue, producer: PgQueuerProducer, consumer: PgQueuerConsumer
 ) -> None:
     await producer.enqueue_batch(jobs(0, 1))
     first, second = await consumer.claim_jobs(2)
     crossed = first.model_copy(update={"id": second.id})
-    before = await contents(connection)
+    before = await contents(queue)
     with pytest.raises(LeaseLost):
         await consumer.complete_job(crossed)
-    assert await contents(connection) == before
+    assert await contents(queue) == before

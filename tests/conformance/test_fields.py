@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from casare_rpa.infrastructure.queue import JobModel, JobStatus, PgQueuerConsumer, PgQueuerProducer, QueueConfig
-from tests.infrastructure.helpers import claim, id_of, jobs, pass_time
+from casare_rpa.infrastructure.queue.filters import JobFilter
+from tests.conformance.helpers import claim, id_of, jobs, pass_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.clock import FrozenClock
+    from tests.conformance.queues import Clock, Queue
 
 EVERYTHING: dict[str, Any] = {
     "workflow": "Rechnungen prüfen 🤖",
@@ -49,10 +50,10 @@ EVERYTHING: dict[str, Any] = {
 
 
 @pytest.fixture
-async def consumer(config: QueueConfig) -> AsyncIterator[PgQueuerConsumer]:
+async def consumer(queue: Queue, config: QueueConfig) -> AsyncIterator[PgQueuerConsumer]:
     fits = config.model_copy(update={"queue_name": EVERYTHING["queue_name"]})
     offer = EVERYTHING["requirements"]
-    async with PgQueuerConsumer(fits, robot_id="robot-1", **offer) as opened:
+    async with queue.consumer(fits, robot_id="robot-1", **offer) as opened:
         yield opened
 
 
@@ -147,10 +148,12 @@ async def test_an_id_may_be_given_as_text(producer: PgQueuerProducer) -> None:
     assert await producer.cancel_job(str(job_id).upper()) is True
 
 
-async def test_the_ids_are_uuids_and_the_times_have_zones(producer: PgQueuerProducer, config: QueueConfig) -> None:
+async def test_the_ids_are_uuids_and_the_times_have_zones(
+    queue: Queue, producer: PgQueuerProducer, config: QueueConfig
+) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w"))
     assert isinstance(job_id, UUID)
-    async with PgQueuerConsumer(config, robot_id="r") as consumer:
+    async with queue.consumer(config, robot_id="r") as consumer:
         job = await claim(consumer)
         await consumer.start_job(job)
         for moment in (job.created_at, job.claimed_at, job.started_at, job.lease_expires_at):
@@ -179,7 +182,7 @@ async def test_jobs_can_be_listed_by_queue_status_workflow_and_tenant(
     await producer.cancel_job(b)
 
     async def listed(**filters: Any) -> set[UUID]:
-        return {id_of(job) for job in await producer.list_jobs(**filters)}
+        return {id_of(job) for job in await producer.list_jobs(JobFilter.of(**filters))}
 
     assert await listed() == {a, b, c, d}
     assert await listed(queue_name="other") == {d}
@@ -193,29 +196,32 @@ async def test_jobs_can_be_listed_by_queue_status_workflow_and_tenant(
 async def test_listing_goes_page_by_page_and_meets_every_job_once(producer: PgQueuerProducer) -> None:
     ids = await producer.enqueue_batch(jobs(*range(25)))
     found: list[UUID] = []
-    before = None
-    while page := await producer.list_jobs(limit=10, before=before):
+    after = None
+    for size in (10, 10, 5):
+        page = await producer.list_jobs(limit=10, after=after)
+        assert len(page) == size
         found += [id_of(job) for job in page]
-        before = found[-1]
-    assert sorted(found) == sorted(ids)
+        after = page.next
+    assert after is None
+    assert found == sorted(ids, reverse=True)
 
 
 # Tenants
 
 
 async def test_a_robot_of_the_whole_database_claims_for_every_tenant(
-    config: QueueConfig, producer: PgQueuerProducer
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer
 ) -> None:
     await producer.enqueue_batch([*jobs(0, tenant_id="a"), *jobs(1, tenant_id="b"), *jobs(2)])
-    async with PgQueuerConsumer(config, robot_id="r") as consumer:
+    async with queue.consumer(config, robot_id="r") as consumer:
         assert [job.tenant_id for job in await consumer.claim_jobs(3)] == ["a", "b", None]
 
 
 async def test_the_tenant_of_a_dead_letter_is_kept(
-    config: QueueConfig, producer: PgQueuerProducer, clock: FrozenClock
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer, clock: Clock
 ) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w", tenant_id="a", max_retries=1))
-    async with PgQueuerConsumer(config, robot_id="r") as consumer:
+    async with queue.consumer(config, robot_id="r") as consumer:
         await consumer.fail_job(await claim(consumer), "no")
     await pass_time(clock, 60)
     assert [(job.id, job.tenant_id) for job in await producer.list_dead_letters()] == [(job_id, "a")]

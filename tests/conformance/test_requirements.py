@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from casare_rpa.infrastructure.queue import JobModel, PgQueuerConsumer, PgQueuerProducer, QueueConfig
-from tests.infrastructure.helpers import jobs, numbers
+from casare_rpa.infrastructure.queue import JobModel, PgQueuerProducer, QueueConfig
+from tests.conformance.helpers import jobs, numbers
+
+if TYPE_CHECKING:
+    from tests.conformance.queues import Queue
 
 NOTHING: dict[str, Any] = {}
 EVERYTHING: dict[str, Any] = {
@@ -38,25 +41,27 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
 
 
 async def test_a_job_is_claimed_by_a_robot_that_has_all_it_requires(
-    config: QueueConfig, producer: PgQueuerProducer
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer
 ) -> None:
     for number, (requirements, offer, fits) in enumerate(CASES):
-        queue = f"case {number}"
-        await producer.enqueue_job(JobModel(workflow="w", queue_name=queue, requirements=requirements))
-        async with PgQueuerConsumer(config.model_copy(update={"queue_name": queue}), robot_id="r", **offer) as consumer:
+        name = f"case {number}"
+        await producer.enqueue_job(JobModel(workflow="w", queue_name=name, requirements=requirements))
+        async with queue.consumer(config.model_copy(update={"queue_name": name}), robot_id="r", **offer) as consumer:
             assert (await consumer.claim_job() is not None) is fits, (requirements, offer)
-        assert await producer.get_queue_depth(queue) == 1
+        assert await producer.get_queue_depth(name) == 1
 
 
-async def test_jobs_for_others_do_not_hold_up_a_robots_own(config: QueueConfig, producer: PgQueuerProducer) -> None:
+async def test_jobs_for_others_do_not_hold_up_a_robots_own(
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer
+) -> None:
     await producer.enqueue_batch(
         [*jobs(*range(100, 200), priority=20, requirements={"capabilities": ["sap"]}), *jobs(0, 1, 2)]
     )
-    async with PgQueuerConsumer(config, robot_id="r") as consumer:
+    async with queue.consumer(config, robot_id="r") as consumer:
         assert await numbers(consumer) == [0, 1, 2]
 
 
-async def test_each_robot_gets_what_fits_it(config: QueueConfig, producer: PgQueuerProducer) -> None:
+async def test_each_robot_gets_what_fits_it(queue: Queue, config: QueueConfig, producer: PgQueuerProducer) -> None:
     await producer.enqueue_batch(
         [
             *jobs(0, requirements={"capabilities": ["sap"]}),
@@ -66,9 +71,9 @@ async def test_each_robot_gets_what_fits_it(config: QueueConfig, producer: PgQue
         ]
     )
     async with (
-        PgQueuerConsumer(config, robot_id="sap", capabilities=["sap"]) as sap,
-        PgQueuerConsumer(config, robot_id="excel", capabilities=["excel"]) as excel,
-        PgQueuerConsumer(config, robot_id="both", capabilities=["sap", "excel"]) as both,
+        queue.consumer(config, robot_id="sap", capabilities=["sap"]) as sap,
+        queue.consumer(config, robot_id="excel", capabilities=["excel"]) as excel,
+        queue.consumer(config, robot_id="both", capabilities=["sap", "excel"]) as both,
     ):
         assert await numbers(sap) == [0, 3]
         assert await numbers(excel) == [1]

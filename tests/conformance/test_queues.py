@@ -16,38 +16,38 @@ from casare_rpa.infrastructure.queue import (
     QueueConfig,
     QueueNotFound,
 )
-from tests.infrastructure.helpers import claim, contents, id_of, jobs
+from tests.conformance.helpers import claim, contents, id_of, jobs
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    import asyncpg
+    from tests.conformance.queues import Queue
 
 
 @pytest.fixture
-async def consumer(config: QueueConfig) -> AsyncIterator[PgQueuerConsumer]:
-    async with PgQueuerConsumer(config.model_copy(update={"max_concurrent_jobs": 20}), robot_id="robot-1") as opened:
+async def consumer(queue: Queue, config: QueueConfig) -> AsyncIterator[PgQueuerConsumer]:
+    async with queue.consumer(config.model_copy(update={"max_concurrent_jobs": 20}), robot_id="robot-1") as opened:
         yield opened
 
 
-async def test_claiming_from_an_unknown_queue_brings_none(config: QueueConfig, producer: PgQueuerProducer) -> None:
+async def test_claiming_from_an_unknown_queue_brings_none(
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer
+) -> None:
     await producer.enqueue_job(JobModel(workflow="w"))
-    async with PgQueuerConsumer(config.model_copy(update={"queue_name": "unknown"}), robot_id="r") as consumer:
+    async with queue.consumer(config.model_copy(update={"queue_name": "unknown"}), robot_id="r") as consumer:
         assert await consumer.claim_job() is None
         assert await consumer.claim_jobs(5) == []
     assert await producer.get_queue_depth("unknown") == 0
 
 
-async def test_purge_pause_and_resume_say_that_a_queue_is_unknown(
-    producer: PgQueuerProducer, connection: asyncpg.Connection
-) -> None:
+async def test_purge_pause_and_resume_say_that_a_queue_is_unknown(queue: Queue, producer: PgQueuerProducer) -> None:
     await producer.enqueue_job(JobModel(workflow="w"))
-    before = await contents(connection)
+    before = await contents(queue)
     for call in (producer.purge_queue, producer.pause_queue, producer.resume_queue):
         with pytest.raises(QueueNotFound, match='there is no queue "unknown"'):
             await call("unknown")
-    assert await contents(connection) == before
+    assert await contents(queue) == before
 
 
 async def test_a_queue_exists_from_its_first_use_and_stays_when_it_is_empty(producer: PgQueuerProducer) -> None:
@@ -56,10 +56,10 @@ async def test_a_queue_exists_from_its_first_use_and_stays_when_it_is_empty(prod
     assert await producer.purge_queue("new") == 0
 
 
-async def test_each_queue_hands_out_its_own_jobs(config: QueueConfig, producer: PgQueuerProducer) -> None:
+async def test_each_queue_hands_out_its_own_jobs(queue: Queue, config: QueueConfig, producer: PgQueuerProducer) -> None:
     await producer.enqueue_batch([*jobs(0), *jobs(1, queue_name="a"), *jobs(2, queue_name="b", priority=20)])
-    for queue, n in (("a", 1), ("b", 2), (config.queue_name, 0)):
-        async with PgQueuerConsumer(config.model_copy(update={"queue_name": queue}), robot_id="r") as consumer:
+    for name, n in (("a", 1), ("b", 2), (config.queue_name, 0)):
+        async with queue.consumer(config.model_copy(update={"queue_name": name}), robot_id="r") as consumer:
             assert [job.payload["n"] for job in await consumer.claim_jobs(10)] == [n]
 
 
@@ -142,11 +142,11 @@ async def test_a_pause_of_one_queue_leaves_the_others_running(
 
 
 async def test_a_robot_that_waits_is_woken_by_the_end_of_a_pause(
-    config: QueueConfig, producer: PgQueuerProducer
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer
 ) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w"))
     await producer.pause_queue()
-    async with PgQueuerConsumer(config.model_copy(update={"poll_interval": 60}), robot_id="r") as consumer:
+    async with queue.consumer(config.model_copy(update={"poll_interval": 60}), robot_id="r") as consumer:
         running = asyncio.create_task(consumer.run(_nothing))
         await eventually(lambda: consumer._lifeline.hears_of_jobs)
         assert await producer.get_job_status(job_id) is JobStatus.PENDING

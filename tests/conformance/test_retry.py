@@ -7,22 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from casare_rpa.infrastructure.queue import JobModel, JobStatus, PgQueuerConsumer, PgQueuerProducer, QueueConfig
-from tests.infrastructure.helpers import claim, id_of, jobs, pass_time
+from tests.conformance.helpers import claim, id_of, jobs, pass_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from uuid import UUID
 
-    from tests.clock import FrozenClock
+    from tests.conformance.queues import Clock, Queue
 
 
-@pytest.fixture
-async def consumer(config: QueueConfig) -> AsyncIterator[PgQueuerConsumer]:
-    async with PgQueuerConsumer(config, robot_id="robot-1") as opened:
-        yield opened
-
-
-async def pause_of(producer: PgQueuerProducer, clock: FrozenClock, job_id: UUID) -> float:
+async def pause_of(producer: PgQueuerProducer, clock: Clock, job_id: UUID) -> float:
     """Return seconds from now until a job may run again."""
     job = await producer.get_job(job_id)
     assert job.run_at is not None
@@ -52,9 +45,9 @@ async def test_a_job_may_have_another_maximum(
 
 
 async def test_the_producers_setting_holds_for_a_job_that_names_no_maximum(
-    config: QueueConfig, consumer: PgQueuerConsumer
+    queue: Queue, config: QueueConfig, consumer: PgQueuerConsumer
 ) -> None:
-    async with PgQueuerProducer(config.model_copy(update={"max_retries": 2})) as producer:
+    async with queue.producer(config.model_copy(update={"max_retries": 2})) as producer:
         job_id = await producer.enqueue_job(JobModel(workflow="w", retry_delay=0))
         own = await producer.enqueue_job(JobModel(workflow="w", retry_delay=0, max_retries=4))
         assert (await producer.get_job(job_id)).max_retries == 2
@@ -62,7 +55,7 @@ async def test_the_producers_setting_holds_for_a_job_that_names_no_maximum(
 
 
 async def test_the_pause_is_5_seconds_doubled_by_each_attempt_at_most_300_give_or_take_a_fifth(
-    producer: PgQueuerProducer, consumer: PgQueuerConsumer, clock: FrozenClock
+    producer: PgQueuerProducer, consumer: PgQueuerConsumer, clock: Clock
 ) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w", max_retries=50))
     for attempt in range(1, 12):
@@ -76,7 +69,7 @@ async def test_the_pause_is_5_seconds_doubled_by_each_attempt_at_most_300_give_o
 
 
 async def test_pauses_are_spread_over_the_whole_fifth_so_that_retries_do_not_march_in_step(
-    producer: PgQueuerProducer, consumer: PgQueuerConsumer, clock: FrozenClock
+    producer: PgQueuerProducer, consumer: PgQueuerConsumer, clock: Clock
 ) -> None:
     ids = await producer.enqueue_batch(jobs(*range(60), retry_delay=100))
     for job in await consumer.claim_jobs(60):
@@ -89,7 +82,7 @@ async def test_pauses_are_spread_over_the_whole_fifth_so_that_retries_do_not_mar
 
 
 async def test_a_job_may_have_another_pause(
-    producer: PgQueuerProducer, consumer: PgQueuerConsumer, clock: FrozenClock
+    producer: PgQueuerProducer, consumer: PgQueuerConsumer, clock: Clock
 ) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w", retry_delay=60))
     await consumer.fail_job(await claim(consumer), "no")
@@ -97,7 +90,7 @@ async def test_a_job_may_have_another_pause(
 
 
 async def test_a_job_waits_out_its_pause_and_then_runs_again(
-    producer: PgQueuerProducer, consumer: PgQueuerConsumer, clock: FrozenClock
+    producer: PgQueuerProducer, consumer: PgQueuerConsumer, clock: Clock
 ) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w"))
     await consumer.fail_job(await claim(consumer), "no")
@@ -112,7 +105,7 @@ async def test_a_job_waits_out_its_pause_and_then_runs_again(
 
 @pytest.mark.parametrize("seconds", [0.5, 7, 1000])
 async def test_retry_in_overrides_the_pause(
-    producer: PgQueuerProducer, consumer: PgQueuerConsumer, clock: FrozenClock, seconds: float
+    producer: PgQueuerProducer, consumer: PgQueuerConsumer, clock: Clock, seconds: float
 ) -> None:
     job_id = await producer.enqueue_job(JobModel(workflow="w"))
     assert await consumer.fail_job(await claim(consumer), "no", retry_in=seconds) is JobStatus.PENDING

@@ -1,0 +1,51 @@
+"""Remembers what somebody did to a job by hand: `comment_job` and what the others record."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING
+
+from casare_rpa.foundation.errors import InvalidJob, JobNotFound
+from casare_rpa.orchestrator.memory.records import Action
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from casare_rpa.orchestrator.memory.store import Store
+
+MOST = 1000
+"""Comments and edits of a job."""
+
+
+def comment_job(store: Store, job_id: UUID, comment: str) -> None:
+    """Write a comment on a job.
+
+    Raises:
+        JobNotFound: there is no such job.
+        InvalidJob: it is one too many.
+
+    """
+    if store.find(job_id) is None:
+        raise JobNotFound(job_id)
+    check_room(store, job_id)
+    record(store, job_id, "commented", comment)
+
+
+def record(store: Store, job_id: UUID, action: str, comment: str | None = None, detail: str | None = None) -> None:
+    """Remember what was done."""
+    store.actions.setdefault(job_id, []).append(Action(store.clock.now(), actor(), action, comment, detail))
+
+
+def check_room(store: Store, job_id: UUID) -> None:
+    """Raise `InvalidJob` when a job has taken all the comments and edits that it may."""
+    written = sum(action.action in {"commented", "edited"} for action in store.actions.get(job_id, ()))
+    if written >= MOST:
+        raise InvalidJob(f"job {job_id} has {MOST} comments and edits already")
+
+
+def actor() -> str:
+    """Return who acts: the user that this process runs as, for there are no logins here."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a user without a name, as in some containers
+        return "unknown"
