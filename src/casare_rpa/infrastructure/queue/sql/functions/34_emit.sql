@@ -1,7 +1,7 @@
 -- Tells those who subscribed what has become of some jobs, at the commit. Call it only while there are subscriptions: a notification
--- takes a lock of the whole database at commit. The arrays describe the jobs. A message is a JSON array of events, cut so that it stays below the
--- 8000 bytes that a notification may have. Nothing is said while the server's queue of notifications is half full, because
--- somebody does not read his: when it is full, no transaction that notifies can commit.
+-- takes a lock of the whole database at commit. The arrays describe the jobs. A message is a JSON array of events, cut so that it
+-- stays below the 8000 bytes that a notification may have. Nothing is said while the server's queue of notifications is half full,
+-- because somebody does not read his: once it is full, no transaction that notifies can commit.
 CREATE OR REPLACE FUNCTION emit(
     p_event text, p_status job_status, p_now timestamptz, p_ids uuid[], p_queues text[], p_tenants text[], p_attempts integer[], p_robots text[])
 RETURNS void
@@ -19,7 +19,7 @@ BEGIN
                                                        'attempt', u.attempt, 'robot', u.robot, 'at', p_now)::text AS event
                                FROM unnest(p_ids, p_queues, p_tenants, p_attempts, p_robots) WITH ORDINALITY u(id, queue, tenant, attempt, robot, ordinal)) e
                        JOIN subscriptions s ON (e.queue = ANY (s.wants) OR e.id = ANY (s.wants_jobs))
-                        AND (s.tenant_id IS NULL OR e.tenant = s.tenant_id) AND (s.queues IS NULL OR e.queue = ANY (s.queues))
+                        AND in_scope(s.tenant_id, s.queues, e.tenant, e.queue)
                       WHERE s.until > p_now) w
               GROUP BY w.channel, w.message ORDER BY w.channel, w.message) m;
 END $$;

@@ -24,13 +24,13 @@ BEGIN
     v_rest := ARRAY(SELECT u.id FROM unnest(p_ids) u(id) WHERE u.id IS NOT NULL
                     EXCEPT
                     SELECT j.id FROM jobs j
-                     WHERE j.id = ANY (p_ids) AND (v_scope.tenant IS NULL OR j.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR j.queue_name = ANY (v_scope.queues)));
+                     WHERE j.id = ANY (p_ids) AND in_scope(v_scope.tenant, v_scope.queues, j.tenant_id, j.queue_name));
     IF v_rest = '{}' THEN
         RETURN;
     END IF;
     FOR v_job IN
         SELECT * FROM all_jobs a
-         WHERE a.id = ANY (v_rest) AND (v_scope.tenant IS NULL OR a.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR a.queue_name = ANY (v_scope.queues))
+         WHERE a.id = ANY (v_rest) AND in_scope(v_scope.tenant, v_scope.queues, a.tenant_id, a.queue_name)
     LOOP
         IF v_bytes > 16777216 THEN
             RETURN;
