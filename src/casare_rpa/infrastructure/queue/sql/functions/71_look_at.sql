@@ -30,30 +30,36 @@ LANGUAGE sql STABLE AS $$
         CASE WHEN p_filter.error IS NOT NULL THEN 'strpos(lower(x.error), lower(($1).error)) > 0' END)
 $$;
 
+-- The rows `x` of a place that a search goes through, as SQL: all of them, those of an index where there is one (ids, and what robots
+-- hold), and those below the id $4 if it goes on. What else is asked is no condition here: it would let a search pass over rows that
+-- nobody counts. Weeks of history that ended before what is searched for was created are left out whole.
+CREATE OR REPLACE FUNCTION place_rows(p_place text, p_filter job_filter, p_goes_on boolean) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT format('(SELECT * FROM %I x WHERE %s %s)', p_place, concat_ws(' AND ', 'true',
+            CASE WHEN p_goes_on THEN 'x.id < $4' END,
+            CASE WHEN p_filter.ids IS NOT NULL THEN 'x.id = ANY (($1).ids)' END,
+            CASE WHEN h.held THEN 'x.status IN (''CLAIMED'', ''RUNNING'')' END,
+            CASE WHEN p_place = 'job_history' AND p_filter.since IS NOT NULL
+                 THEN 'x.finished_at >= date_trunc(''week'', ($1).since AT TIME ZONE ''UTC'') AT TIME ZONE ''UTC''' END),
+        CASE WHEN h.held OR p_filter.ids IS NOT NULL THEN 'OFFSET 0' END)
+      FROM (SELECT p_place = 'jobs' AND coalesce(p_filter.robot IS NOT NULL OR p_filter.statuses <@ '{CLAIMED,RUNNING}', false) AS held) h
+$$;
+
 -- Looks at up to p_budget rows of a place, from the newest id below p_after down, until p_limit + 1 of them fit. Returns those that do,
 -- numbered by how many rows had been looked at by then, and the last row that was looked at, whether it fits or not. p_also is a
--- further condition on a row `x`. What may not be a walk goes by an index: ids, and what robots hold.
+-- further condition on a row `x`.
 CREATE OR REPLACE FUNCTION look_at(
     p_place text, p_filter job_filter, p_tenant text, p_queues text[], p_also text, p_limit integer, p_after uuid, p_budget integer)
 RETURNS TABLE (id uuid, finished_at timestamptz, fits boolean, looked integer)
 LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    v_held  boolean := p_place = 'jobs' AND (p_filter.robot IS NOT NULL OR p_filter.statuses <@ '{CLAIMED,RUNNING}');
-    v_where text := concat_ws(' AND ', 'true',
-        CASE WHEN p_after IS NOT NULL THEN 'x.id < $4' END,
-        CASE WHEN p_filter.ids IS NOT NULL THEN 'x.id = ANY (($1).ids)' END,
-        CASE WHEN v_held THEN 'x.status IN (''CLAIMED'', ''RUNNING'')' END,
-        CASE WHEN p_place = 'job_history' AND p_filter.since IS NOT NULL THEN 'x.finished_at >= ($1).since' END, -- so that older weeks are left out
-        CASE WHEN p_place = 'job_history' AND p_filter.error IS NOT NULL THEN 'x.status <> ''COMPLETED''' END);
 BEGIN
     RETURN QUERY EXECUTE format(
         'SELECT l.id, l.finished_at, l.fits, l.looked::integer '
         '  FROM (SELECT y.*, row_number() OVER w AS looked, lead(y.id) OVER w IS NULL AS last '
-        '          FROM (SELECT x.id, %s AS finished_at, coalesce(%s, false) AS fits FROM (SELECT * FROM %I x WHERE %s %s) x ORDER BY x.id DESC LIMIT $5) y '
+        '          FROM (SELECT x.id, %s AS finished_at, coalesce(%s, false) AS fits FROM %s x ORDER BY x.id DESC LIMIT $5) y '
         '        WINDOW w AS (ORDER BY y.id DESC)) l '
         ' WHERE l.fits OR l.last ORDER BY l.id DESC LIMIT $6 + 1',
         CASE WHEN p_place = 'jobs' THEN 'NULL::timestamptz' ELSE 'x.finished_at' END,
-        concat_ws(' AND ', filter_conditions(p_place, p_filter), p_also), p_place, v_where,
-        CASE WHEN v_held OR p_filter.ids IS NOT NULL THEN 'OFFSET 0' END)
+        concat_ws(' AND ', filter_conditions(p_place, p_filter), p_also), place_rows(p_place, p_filter, p_after IS NOT NULL))
     USING p_filter, p_tenant, p_queues, p_after, p_budget, p_limit;
 END $$;

@@ -13,16 +13,9 @@ DECLARE
     v_limit  integer := least(greatest(coalesce(p_limit, 100), 1), 20000);
     v_budget integer := least(greatest(coalesce(p_budget, 20000), 1), 20000);
     v_places text[] := filter_places(p_filter);
-    v_ids    integer := least(v_budget, 1000);
     v_bound  uuid;
 BEGIN
-    IF p_filter.ids IS NOT NULL THEN
-        p_filter.ids := ARRAY(SELECT i FROM unnest(p_filter.ids) i WHERE p_after IS NULL OR i < p_after ORDER BY i DESC LIMIT v_ids + 1);
-        IF cardinality(p_filter.ids) > v_ids THEN
-            v_bound := p_filter.ids[v_ids];
-            p_filter.ids := p_filter.ids[1:v_ids];
-        END IF;
-    END IF;
+    SELECT * INTO p_filter.ids, v_bound FROM next_ids(p_filter.ids, p_after, least(v_budget, 1000));
     RETURN QUERY
     WITH looked AS MATERIALIZED (
         SELECT p.place, l.*, l.looked = v_budget OR count(*) FILTER (WHERE l.fits) OVER (PARTITION BY p.place) > v_limit AS cut
@@ -41,4 +34,17 @@ BEGIN
     SELECT NULL, NULL, NULL,
            coalesce((SELECT f.id FROM fitting f WHERE f.number = v_limit AND EXISTS (SELECT FROM fitting m WHERE m.number > v_limit)), e.bound), e.looked
       FROM ends e;
+END $$;
+
+-- The next p_most of some ids below p_after, and the last of them if there are more.
+CREATE OR REPLACE FUNCTION next_ids(p_ids uuid[], p_after uuid, p_most integer, OUT ids uuid[], OUT bound uuid)
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF p_ids IS NOT NULL THEN
+        ids := ARRAY(SELECT i FROM unnest(p_ids) i WHERE p_after IS NULL OR i < p_after ORDER BY i DESC LIMIT p_most + 1);
+        IF cardinality(ids) > p_most THEN
+            bound := ids[p_most];
+            ids := ids[1:p_most];
+        END IF;
+    END IF;
 END $$;

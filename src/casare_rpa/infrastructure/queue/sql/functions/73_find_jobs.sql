@@ -50,25 +50,3 @@ LANGUAGE sql STABLE AS $$
     SELECT a.*, coalesce(d.error_shape, error_shape(d.error)), d.assigned_to, NULL::uuid, NULL::integer
       FROM dead_letter_queue d JOIN all_jobs a ON a.id = d.id AND a.reason IS NOT NULL WHERE d.id = ANY (p_ids)
 $$;
-
--- How many jobs match a filter, a page at a time.
---
--- Arguments:
---   p_filter: as for `find_jobs`.
---   p_after: `resume_after` of the page before; NULL is the first page.
---   p_budget: rows of each table that are looked at, at most; 1 to 20,000.
--- Returns: how many jobs of this page match, where the next page begins (NULL at the end), and how many rows were looked at.
--- Errors: as of `find_jobs`.
--- Guarantees: changes and locks nothing. A page sees all tables in one snapshot.
-CREATE OR REPLACE FUNCTION count_jobs(
-    p_filter jsonb DEFAULT '{}', p_after uuid DEFAULT NULL, p_budget integer DEFAULT 20000,
-    OUT count bigint, OUT resume_after uuid, OUT examined integer)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT
-SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
-DECLARE
-    v_scope record;
-BEGIN
-    SELECT * INTO v_scope FROM caller_scope();
-    SELECT count(m.id), (array_agg(m.resume_after) FILTER (WHERE m.id IS NULL))[1], max(m.examined) INTO count, resume_after, examined
-      FROM match_jobs(read_filter(p_filter), v_scope.tenant, v_scope.queues, 20000, p_after, p_budget, 'true', 'true', 'true') m;
-END $$;

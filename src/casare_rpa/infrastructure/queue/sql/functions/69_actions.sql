@@ -1,0 +1,65 @@
+-- Remembers what somebody did to a job.
+CREATE OR REPLACE FUNCTION remember_action(p_id uuid, p_tenant text, p_queue text, p_now timestamptz, p_action text, p_comment text, p_detail jsonb)
+RETURNS void
+LANGUAGE sql VOLATILE AS $$
+    INSERT INTO job_actions (job_id, tenant_id, queue_name, at, actor, action, comment, detail)
+    VALUES (p_id, p_tenant, p_queue, p_now, session_user, p_action, p_comment, p_detail)
+$$;
+
+-- Refuses a comment that is none, and one on a job that has more than enough of them: nobody reads them, and they fill the disk.
+CREATE OR REPLACE FUNCTION check_comment(p_id uuid, p_comment text) RETURNS void
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF length(p_comment) NOT BETWEEN 1 AND 10000 THEN
+        RAISE EXCEPTION 'a comment has 1 to 10000 characters, not %', length(p_comment) USING ERRCODE = 'CR004';
+    ELSIF (SELECT count(*) FROM job_actions a WHERE a.job_id = p_id AND a.action IN ('commented', 'edited')) >= 1000 THEN
+        RAISE EXCEPTION 'the job % has 1000 comments and edits already', p_id USING ERRCODE = 'CR004';
+    END IF;
+END $$;
+
+-- Writes a comment on a job, wherever it lives now.
+--
+-- Arguments:
+--   p_id: the job's id.
+--   p_comment: 1 to 10,000 characters.
+-- Returns: nothing.
+-- Errors: CR001 when there is no such job. CR004 for a comment that is empty or too long, or when the job has 1000 comments and edits.
+--   CR005 for a login that is not registered.
+-- Guarantees: not repeatable: a second call writes a second comment. It locks nothing.
+CREATE OR REPLACE FUNCTION comment_job(p_id uuid, p_comment text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    v_job all_jobs;
+BEGIN
+    SELECT * INTO v_job FROM find_job(p_id) f LIMIT 1;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no job %', p_id USING ERRCODE = 'CR001';
+    END IF;
+    PERFORM check_comment(p_id, coalesce(p_comment, '')),
+            remember_action(p_id, v_job.tenant_id, v_job.queue_name, clock(), 'commented', p_comment, NULL);
+END $$;
+
+-- What people and programs did to a job by hand, oldest first.
+--
+-- Arguments:
+--   p_id: the job's id.
+-- Returns: a row for each action: when, the login (`actor`), what (`commented`, `assigned`, `edited`, `redriven`, `resolved`, `cancelled`,
+--   `prioritised` or `retried`), the comment, and details: the `payload` as it was before an edit, `to` whom it was assigned, the
+--   priority it had (`from`), or what a resolved dead letter was.
+-- Errors: CR001 when there is no such job. CR005 for a login that is not registered.
+-- Guarantees: changes and locks nothing.
+CREATE OR REPLACE FUNCTION find_actions(p_id uuid) RETURNS TABLE (at timestamptz, actor text, action text, comment text, detail jsonb)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+DECLARE
+    v_scope record;
+BEGIN
+    SELECT * INTO v_scope FROM caller_scope();
+    IF NOT EXISTS (SELECT FROM find_job(p_id)) THEN
+        RAISE EXCEPTION 'there is no job %', p_id USING ERRCODE = 'CR001';
+    END IF;
+    RETURN QUERY
+    SELECT a.at, a.actor::text, a.action, a.comment, a.detail FROM job_actions a
+     WHERE a.job_id = p_id AND in_scope(v_scope.tenant, v_scope.queues, a.tenant_id, a.queue_name)
+     ORDER BY a.at, a.ctid;
+END $$;
