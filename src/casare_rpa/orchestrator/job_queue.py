@@ -24,9 +24,9 @@ _log = logging.getLogger("casare_rpa")
 class JobQueueProducer(PgQueuerProducer):
     """A `PgQueuerProducer` of an in-memory queue."""
 
-    def __init__(self, memory: Memory, config: QueueConfig) -> None:
+    def __init__(self, memory: Memory, config: QueueConfig, **options: Any) -> None:
         self._memory = memory
-        super().__init__(config)
+        super().__init__(config, **options)
 
     def _make_backend(self) -> Backend:
         return MemoryBackend(self._memory, self.config.queue_name)
@@ -35,9 +35,9 @@ class JobQueueProducer(PgQueuerProducer):
 class JobQueueConsumer(PgQueuerConsumer):
     """A `PgQueuerConsumer` of an in-memory queue."""
 
-    def __init__(self, memory: Memory, config: QueueConfig, robot_id: str, **offers: Any) -> None:
+    def __init__(self, memory: Memory, config: QueueConfig, robot_id: str, **options: Any) -> None:
         self._memory = memory
-        super().__init__(config, robot_id, **offers)
+        super().__init__(config, robot_id, **options)
 
     def _make_backend(self) -> Backend:
         return MemoryBackend(self._memory, self.config.queue_name)
@@ -72,20 +72,26 @@ class JobQueue:
         """The clock of the queue: ``freeze()``, ``advance(seconds)``, ``now()``, ``unfreeze()``."""
         return self._memory.clock
 
-    def producer(self, config: QueueConfig | None = None) -> PgQueuerProducer:
-        """Return a producer, to be opened with ``async with``; `config` is the queue's own unless given."""
-        return JobQueueProducer(self._memory, config or self.config)
+    def producer(self, config: QueueConfig | None = None, **options: Any) -> PgQueuerProducer:
+        """Return a producer, to be opened with ``async with``.
 
-    def consumer(self, robot_id: str, *, config: QueueConfig | None = None, **offers: Any) -> PgQueuerConsumer:
+        Args:
+            config: the queue's own unless given.
+            options: those of `PgQueuerProducer`.
+
+        """
+        return JobQueueProducer(self._memory, config or self.config, **options)
+
+    def consumer(self, robot_id: str, *, config: QueueConfig | None = None, **options: Any) -> PgQueuerConsumer:
         """Return a consumer, to be opened with ``async with``.
 
         Args:
             robot_id: the robot's name.
             config: the queue's own unless given.
-            offers: ``capabilities``, ``labels``, ``environment``, ``pool``, see `PgQueuerConsumer`.
+            options: those of `PgQueuerConsumer`: ``capabilities``, ``labels``, ``environment``, ``pool`` and others.
 
         Raises:
             ConfigError: an argument is wrong.
 
         """
-        return JobQueueConsumer(self._memory, config or self.config, robot_id, **offers)
+        return JobQueueConsumer(self._memory, config or self.config, robot_id, **options)

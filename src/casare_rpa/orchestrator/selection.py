@@ -31,9 +31,9 @@ class Queue(Protocol):
 
     config: QueueConfig
 
-    def producer(self, config: QueueConfig | None = None) -> PgQueuerProducer: ...
+    def producer(self, config: QueueConfig | None = None, **options: Any) -> PgQueuerProducer: ...
 
-    def consumer(self, robot_id: str, *, config: QueueConfig | None = None, **offers: Any) -> PgQueuerConsumer: ...
+    def consumer(self, robot_id: str, *, config: QueueConfig | None = None, **options: Any) -> PgQueuerConsumer: ...
 
 
 class PostgresQueue:
@@ -42,13 +42,13 @@ class PostgresQueue:
     def __init__(self, config: QueueConfig) -> None:
         self.config = config
 
-    def producer(self, config: QueueConfig | None = None) -> PgQueuerProducer:
-        """Return a producer, to be opened with ``async with``."""
-        return PgQueuerProducer(config or self.config)
+    def producer(self, config: QueueConfig | None = None, **options: Any) -> PgQueuerProducer:
+        """Return a producer, to be opened with ``async with``; `options` are those of `PgQueuerProducer`."""
+        return PgQueuerProducer(config or self.config, **options)
 
-    def consumer(self, robot_id: str, *, config: QueueConfig | None = None, **offers: Any) -> PgQueuerConsumer:
-        """Return a consumer, to be opened with ``async with``; `offers` are those of `PgQueuerConsumer`."""
-        return PgQueuerConsumer(config or self.config, robot_id, **offers)
+    def consumer(self, robot_id: str, *, config: QueueConfig | None = None, **options: Any) -> PgQueuerConsumer:
+        """Return a consumer, to be opened with ``async with``; `options` are those of `PgQueuerConsumer`."""
+        return PgQueuerConsumer(config or self.config, robot_id, **options)
 
 
 def uses_postgres(environ: Mapping[str, str] | None = None) -> bool:

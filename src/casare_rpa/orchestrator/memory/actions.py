@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.errors import InvalidJob, JobNotFound
 from casare_rpa.orchestrator.memory.records import Action
@@ -31,16 +33,19 @@ def comment_job(store: Store, job_id: UUID, comment: str) -> None:
     record(store, job_id, "commented", comment)
 
 
-def record(store: Store, job_id: UUID, action: str, comment: str | None = None, detail: str | None = None) -> None:
+def record(
+    store: Store, job_id: UUID, action: str, comment: str | None = None, detail: dict[str, Any] | None = None
+) -> None:
     """Remember what was done."""
-    store.actions.setdefault(job_id, []).append(Action(store.clock.now(), actor(), action, comment, detail))
+    text = json.dumps(detail, ensure_ascii=False, default=datetime.isoformat) if detail else None
+    store.actions.setdefault(job_id, []).append(Action(store.clock.now(), actor(), action, comment, text))
 
 
 def check_room(store: Store, job_id: UUID) -> None:
     """Raise `InvalidJob` when a job has taken all the comments and edits that it may."""
     written = sum(action.action in {"commented", "edited"} for action in store.actions.get(job_id, ()))
     if written >= MOST:
-        raise InvalidJob(f"job {job_id} has {MOST} comments and edits already")
+        raise InvalidJob(f"the job {job_id} has {MOST} comments and edits already")
 
 
 def actor() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from casare_rpa.orchestrator.memory.actions import record
-from casare_rpa.orchestrator.memory.cancelling import cancel_job
+from casare_rpa.orchestrator.memory.cancelling import cancel
 from casare_rpa.orchestrator.memory.dead_letters import redrive
 from casare_rpa.orchestrator.memory.matching import matching, page_of
 
@@ -22,16 +22,11 @@ if TYPE_CHECKING:
 def cancel_jobs(store: Store, where: str, page: BulkPage) -> Rows:
     """Cancel those that have not ended and were not asked to stop yet."""
     jobs = (job for job in store.jobs.values() if job.cancel_requested_at is None)
-
-    def cancel(job: Job) -> None:
-        record(store, job.id, "cancelled")
-        cancel_job(store, job.id)
-
-    return _do(jobs, where, page, cancel)
+    return _do(jobs, where, page, lambda job: cancel(store, job))
 
 
 def retry_jobs(store: Store, where: str, page: BulkPage) -> Rows:
-    """Redrive dead letters; let jobs that wait for another attempt be due now."""
+    """Redrive dead letters; let jobs that wait for another attempt be ready now, in the order in which they would be due."""
     waiting = (job for job in store.jobs.values() if job.status == "PENDING" and job.deferred and job.attempt > 0)
 
     def retry(job: Job) -> None:
@@ -43,7 +38,7 @@ def retry_jobs(store: Store, where: str, page: BulkPage) -> Rows:
         record(store, job.id, "retried")
         store.hub.announce(job.queue_name, 1)
 
-    return _do((*waiting, *store.dead.values()), where, page, retry)
+    return _do((*waiting, *store.dead.values()), where, page, retry, order=_due)
 
 
 def set_priority(store: Store, where: str, priority: int, page: BulkPage) -> Rows:
@@ -51,7 +46,7 @@ def set_priority(store: Store, where: str, priority: int, page: BulkPage) -> Row
     waiting = (job for job in store.jobs.values() if job.status == "PENDING" and job.priority != priority)
 
     def move(job: Job) -> None:
-        record(store, job.id, "prioritised", None, f'{{"from": {job.priority}, "to": {priority}}}')
+        record(store, job.id, "prioritised", detail={"from": job.priority, "to": priority})
         job.route = store.route(job.queue_name, job.tenant_id, job.route.requirements, priority)
         store.put(job)
 
@@ -67,9 +62,10 @@ def resolve_dead_letters(store: Store, where: str, comment: str, page: BulkPage)
     """Move dead letters to history as FAILED."""
 
     def resolve(job: Job) -> None:
-        record(store, job.id, "resolved", comment)
+        was = {"reason": job.reason, "died_at": job.finished_at, "assigned_to": job.assigned_to}
+        record(store, job.id, "resolved", comment, was)
         del store.dead[job.id]
-        job.assigned_to = job.reason = None
+        job.assigned_to, job.reason, job.finished_at = None, None, store.clock.now()
         store.history[job.id] = job
 
     return _do(store.dead.values(), where, page, resolve)
@@ -80,7 +76,7 @@ def assign_dead_letters(store: Store, where: str, to: str | None, page: BulkPage
     others = (job for job in store.dead.values() if job.assigned_to != to)
 
     def assign(job: Job) -> None:
-        record(store, job.id, "assigned", None, None)
+        record(store, job.id, "assigned", detail={"from": job.assigned_to, "to": to})
         job.assigned_to = to
 
     return _do(others, where, page, assign)
@@ -96,10 +92,21 @@ def purge_dead_letters(store: Store, where: str, page: BulkPage) -> Rows:
     return _do(store.dead.values(), where, page, purge)
 
 
-def _do(jobs: Iterable[Job], where: str, page: BulkPage, act: Callable[[Job], None]) -> Rows:
+def _due(job: Job) -> tuple[bool, Any, int]:
+    return job.reason is not None, job.run_at if job.reason is None else job.id, job.seq
+
+
+def _do(
+    jobs: Iterable[Job],
+    where: str,
+    page: BulkPage,
+    act: Callable[[Job], None],
+    order: Callable[[Job], Any] = lambda job: job.id,
+) -> Rows:
     """Do something to those of these jobs that match, a page of them, and return their ids and then a note."""
     found, resume_after = page_of(matching(jobs, where), page.limit, page.after)
+    rows = [{"id": job.id} for job in sorted(found, key=lambda job: (job.reason is not None, job.id))]
     if not page.dry_run:
-        for job in sorted(found, key=lambda job: job.id):
+        for job in sorted(found, key=order):
             act(job)
-    return [*({"id": job.id} for job in found), {"id": None, "resume_after": resume_after}]
+    return [*rows, {"id": None, "resume_after": resume_after}]

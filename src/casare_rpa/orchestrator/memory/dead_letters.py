@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +42,7 @@ def group_dead_letters(store: Store, where: str, limit: int) -> list[dict[str, A
     groups: dict[tuple[str, str, str, str], list[Job]] = defaultdict(list)
     for job in sorted(matching(store.dead.values(), where), key=_death):
         groups[job.queue_name, job.workflow, job.reason or "", error_shape(job.error)].append(job)
-    rows = sorted(
-        (_group(*item) for item in groups.items()), key=lambda row: (row["count"], row["last_at"]), reverse=True
-    )
+    rows = sorted((_group(*item) for item in groups.items()), key=_size, reverse=True)
     note = {"queue_name": None, "complete": len(rows) <= limit, "examined": len(store.dead)}
     return [*rows[:limit], note]
 
@@ -61,9 +60,10 @@ def edit_payload(store: Store, job_id: UUID, payload: str, comment: str | None) 
     if job is None:
         raise JobNotFound(job_id)
     if job_id not in store.dead:
-        raise NotADeadLetter(f"job {job_id} is no dead letter: it is {job.status}")
+        closed = " and closed" if job.status == "FAILED" else ""
+        raise NotADeadLetter(f"job {job_id} is no dead letter: it is {job.status}{closed}")
     check_room(store, job_id)
-    record(store, job_id, "edited", comment, f'{{"payload": {job.payload}}}')
+    record(store, job_id, "edited", comment, {"payload": json.loads(job.payload)})
     job.payload = payload
 
 
@@ -90,6 +90,10 @@ def redrive(store: Store, job: Job) -> None:
 
 def _death(job: Job) -> tuple[Any, UUID]:
     return job.finished_at, job.id
+
+
+def _size(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["count"], row["last_at"], row["example_id"]
 
 
 def _group(key: tuple[str, str, str, str], jobs: list[Job]) -> dict[str, Any]:

@@ -36,7 +36,8 @@ def _info(store: Store, queue: str) -> dict[str, Any]:
     jobs = [job for job in store.jobs.values() if job.queue_name == queue]
     waiting = [job for job in jobs if job.status == "PENDING"]
     due = [job for job in waiting if is_due(job, now)]
-    oldest = min((job.run_at or job.created_at for job in due), default=None)
+    heads = [head for route in store.routes_of(queue) for head in (route.first_ready(), route.first_deferred()) if head]
+    oldest = min((max(job.created_at, job.run_at or job.created_at) for job in heads if is_due(job, now)), default=None)
     lately = [job for job in reversed(store.history.values()) if job.queue_name == queue and _is_lately(job, now)]
     lately += [job for job in store.dead.values() if job.queue_name == queue and _is_lately(job, now)]
     pause = store.paused.get(queue)
