@@ -10,6 +10,7 @@
 --   p_queues: queues whose jobs it wants to hear of, 100 at most.
 --   p_jobs: jobs that it wants to hear of, 100 at most.
 --   p_hello: what is sent over the channel when this commits, 1 to 100 characters.
+-- Returns: nothing.
 -- Errors: CR004 when an argument is out of range, or when this login has 1000 channels already. CR005 for a queue that is not the
 --   login's, and for a login that is not registered.
 -- Guarantees: the session hears only of jobs that its login may see. Events of transactions that were under way when this committed may be missing;
@@ -42,6 +43,9 @@ END $$;
 --
 -- Arguments:
 --   p_channel: the secret it was made with.
+-- Returns: nothing.
+-- Errors: none of its own; another login's subscription is left alone.
+-- Guarantees: repeatable. Messages of transactions that were under way when this committed may still come.
 CREATE OR REPLACE FUNCTION unsubscribe(p_channel uuid) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$
     DELETE FROM subscriptions s WHERE s.channel = p_channel AND s.login = session_user
