@@ -60,12 +60,13 @@ class Function:
     def described_arguments(self) -> dict[str, str]:
         """What the comment says of each argument."""
         texts: dict[str, str] = {}
+        name = ""
         for line in self.sections.get("Arguments", "").splitlines():
             if found := re.match(r"  (\w+): +(.*)", line):
                 name = found[1]
                 texts[name] = found[2]
             elif line.strip():
-                texts[name] += " " + line.strip()
+                texts[name] = texts.get(name, "") + " " + line.strip()
         return texts
 
 
