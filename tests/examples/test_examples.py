@@ -14,6 +14,7 @@ import pytest
 from casare_rpa.infrastructure.queue import JobFilter, JobModel, JobStatus
 from tests.examples.blocks import ROOT
 from tests.examples.shell import terminal
+from tests.examples.test_drivers import DRIVERS
 from tests.waiting import eventually
 
 EXAMPLES = ROOT / "examples"
@@ -25,13 +26,20 @@ SAYS = {
         "100 numbers: COMPLETED, {'sum': 4950}",
     ],
     "transaction.py": ["rolled back: order 2 is not in stock", "1 order, 1 job"],
+    "wait_for_result.py": [
+        "2: 4",
+        "3: 9",
+        "-1: BusinessError: only what is not negative",
+        "4: 16",
+        "followed to its end: COMPLETED",
+    ],
     "business_errors.py": [
         "pen: COMPLETED, attempts ['failed', 'completed'], reason None",
         "ink: FAILED, attempts ['business'], reason business",
         "ink: COMPLETED, attempts ['business', 'completed'], reason None",
     ],
 }
-RUN_OTHERWISE = {"database.py", "handlers.py", "plain_sql.sql"}
+RUN_OTHERWISE = {"database.py", "handlers.py", "plain_sql.sql", "sync_producer.py", *DRIVERS}
 
 
 def test_every_example_is_tested():
