@@ -38,11 +38,13 @@ exclude_patterns = [path.name for path in ROOT.iterdir() if path.is_dir() and pa
 
 myst_heading_anchors = 4
 
+napoleon_use_ivar = True  # a list of attributes, not a heading for each
+
 default_role = "py:obj"  # a word between single backticks in a docstring
 autodoc_default_options = {
     "members": True,
     "member-order": "bysource",
-    "inherited-members": "BaseModel, BaseException, Enum, str, int, tuple, object",
+    "inherited-members": "BaseModel, BaseException, Enum, str, int, tuple, list, dict, object",
     "exclude-members": "args, with_traceback, add_note, characters_written, errno, filename, filename2, strerror",
 }
 autodoc_class_signature = "separated"
@@ -55,7 +57,8 @@ nitpicky = True
 nitpick_ignore = [("myst", "examples")]  # a folder
 nitpick_ignore_regex = [
     ("py:obj", r".*"),  # arguments, fields, SQL: a single backtick need not lead anywhere
-    ("py:.*", r"(?!casare_rpa\b).*"),  # what others document, which would have to be fetched
+    ("py:class", r".*"),  # types of others, which would have to be fetched, and of parts of ours
+    ("py:exc", r"(?!casare_rpa\b).*"),
 ]
 
 html_theme = "furo"

@@ -21,6 +21,7 @@ _ENTRY = re.compile(r"^    (?P<name>\w+): (?P<text>.*)$")
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", describe_fields, priority=100)  # before napoleon sees the section
+    app.connect("autodoc-process-docstring", keep_colons, priority=100)
     app.connect("autodoc-skip-member", skip_foreign)
     return {"parallel_read_safe": True}
 
@@ -37,10 +38,18 @@ def describe_fields(_app: Sphinx, kind: str, _name: str, model: Any, _options: o
         lines += ["", *(["Set by the queue:", ""] if texts else []), *table(model, own, texts)]
 
 
+def keep_colons(_app: Sphinx, kind: str, _name: str, _value: object, _options: object, lines: list[str]) -> None:
+    """Keep napoleon from taking the beginning of a property's first line, up to a colon, for a type."""
+    if kind == "property":
+        lines[:0] = ["..", ""]  # an empty comment
+
+
 def skip_foreign(_app: Sphinx, _kind: str, name: str, value: object, skip: bool, _options: object) -> bool | None:
-    """Leave out what pydantic and Python add to a class."""
+    """Leave out what pydantic, dataclasses and Python add to a class, and what only another part of ours calls."""
     foreign = not str(getattr(value, "__module__", "")).startswith("casare_rpa")
-    return True if name.startswith("model_") or (name.startswith("__") and foreign) else skip
+    made = getattr(getattr(value, "__code__", None), "co_filename", "") == "<string>"
+    internal = str(getattr(value, "__doc__", "")).startswith("Called by the ")
+    return True if name.startswith("model_") or internal or (name.startswith("__") and (foreign or made)) else skip
 
 
 def take_entries(lines: list[str]) -> dict[str, str]:
