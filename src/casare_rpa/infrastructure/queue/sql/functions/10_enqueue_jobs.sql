@@ -25,7 +25,8 @@ CREATE OR REPLACE FUNCTION enqueue_jobs(
     p_templates jsonb, p_template integer[], p_ids uuid[], p_payloads jsonb[], p_references text[] DEFAULT NULL,
     p_run_ats timestamptz[] DEFAULT NULL, p_each boolean DEFAULT false, p_resent boolean DEFAULT false, p_notify boolean DEFAULT false)
 RETURNS TABLE (ordinal integer, existing uuid)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan SET jit = off SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     v_now       timestamptz := clock();

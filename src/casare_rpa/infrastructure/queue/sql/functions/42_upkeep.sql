@@ -8,7 +8,8 @@
 -- Guarantees: repeatable. It does something at most once a second and never waits for another that is at it. It does the work of all
 --   tenants and queues, whoever calls it.
 CREATE OR REPLACE FUNCTION upkeep(p_force boolean DEFAULT false) RETURNS double precision
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_now   timestamptz := clock();
     v_state upkeep_state;
