@@ -31,9 +31,10 @@ class Bulk(Session):
             InvalidFilter: `where` is no filter, or names nothing.
 
         """
-        text = check_filter(where).to_json()
+        where = check_filter(where)
         if where.is_empty:
             raise InvalidFilter(f'say what to {verb}, for example JobFilter(queue_name="{self.config.queue_name}")')
+        text = where.to_json()
         count, after = 0, None
         ids: list[UUID] = []
         while True:

@@ -1,0 +1,368 @@
+"""Dead letters as a workplace: what failed alike together, edited, redriven, resolved, assigned, purged, and who did it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from casare_rpa.infrastructure.queue import (
+    DuplicateReference,
+    InvalidJob,
+    JobFilter,
+    JobModel,
+    JobNotFound,
+    JobStatus,
+    NotADeadLetter,
+    PgQueuerConsumer,
+    PgQueuerProducer,
+    QueueConfig,
+)
+from tests.infrastructure.helpers import claim, contents, crash, id_of, pass_retention, pass_time
+from tests.infrastructure.workplace import bury, complete
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from tests.clock import FrozenClock
+
+ALL = JobFilter(status=JobStatus.FAILED)
+
+
+async def actions(producer: PgQueuerProducer, job_id: UUID) -> list[tuple[str, str | None, Any]]:
+    return [(done.action, done.comment, done.detail) for done in await producer.get_actions(job_id)]
+
+
+async def test_letters_that_failed_alike_are_one_group_the_biggest_first(
+    config: QueueConfig, producer: PgQueuerProducer, clock: FrozenClock
+) -> None:
+    began = await clock.now()
+    orders = await bury(config, "ValueError: order 7 is gone\nTraceback: 1", "ValueError: order 11 is gone")
+    await clock.advance(60)
+    orders += await bury(config, "ValueError: order 12 is gone")
+    files = await bury(config, "no /tmp/a.csv", "no /var/b.csv")
+    [elsewhere] = await bury(config, "no /tmp/c.csv", queue_name="other")
+    [application] = await bury(config, "no /tmp/d.csv", business=False)
+    await producer.assign_dead_letters(JobFilter(ids=orders[:1]), "bob")
+    await producer.assign_dead_letters(JobFilter(ids=orders[1:2]), "ann")
+
+    groups = await producer.group_dead_letters()
+    assert (groups.complete, groups.looked_at) == (True, 7)
+    biggest = groups[0]
+    assert (biggest.queue_name, biggest.workflow, biggest.reason) == (config.queue_name, "w", "business")
+    assert (biggest.shape, biggest.count) == ("ValueError: order <n> is gone", 3)
+    assert (biggest.first_at, biggest.last_at, biggest.example_id) == (began, await clock.now(), orders[2])
+    assert biggest.assigned_to == ["ann", "bob"]
+    assert [(group.shape, group.count) for group in groups[1:]] == [
+        ("no <path>", 2),
+        ("no <path>", 1),
+        ("no <path>", 1),
+    ]
+    assert {group.example_id for group in groups[1:]} == {max(files), elsewhere, application}
+
+    some = await producer.group_dead_letters(JobFilter(shape="no <path>", queue_name=config.queue_name), limit=1)
+    assert [(group.count, group.reason) for group in some] == [(2, "business")]
+    assert some.complete is False
+    assert list(await producer.group_dead_letters(JobFilter(shape="nothing like it"))) == []
+
+
+async def test_in_doubt_and_quarantined_are_told_apart(
+    config: QueueConfig, producer: PgQueuerProducer, clock: FrozenClock
+) -> None:
+    doubtful = await producer.enqueue_job(JobModel(workflow="pay", on_crash="hold"))
+    await crash(config)
+    await pass_time(clock, 31)
+    deadly = await producer.enqueue_job(JobModel(workflow="kill", max_retries=9))
+    for _ in range(3):
+        await crash(config)
+        await pass_time(clock, 31)
+    groups = {group.reason: group for group in await producer.group_dead_letters()}
+    assert {reason: group.example_id for reason, group in groups.items()} == {
+        "in doubt": doubtful,
+        "quarantined": deadly,
+    }
+    assert [job.id for job in await producer.list_dead_letters(JobFilter(reason="quarantined"))] == [deadly]
+    assert (await producer.redrive_dead_letters(JobFilter(reason="in doubt"))).ids == [doubtful]
+    assert await producer.get_job_status(deadly) is JobStatus.FAILED
+
+
+async def test_letters_from_before_there_were_shapes_get_theirs(
+    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    [letter] = await bury(config, "order 7 is gone")
+    await connection.execute("UPDATE pgqueuer.dead_letter_queue SET error_shape = NULL")
+    for _ in range(2):
+        assert [job.id for job in await producer.list_jobs(JobFilter(shape="order <n> is gone"))] == [letter]
+        assert [group.shape for group in await producer.group_dead_letters()] == ["order <n> is gone"]
+        assert (await producer.list_dead_letters())[0].error_shape == "order <n> is gone"
+        await connection.execute("SELECT pgqueuer.upkeep(true)")
+    assert await connection.fetchval("SELECT error_shape FROM pgqueuer.dead_letter_queue") == "order <n> is gone"
+
+
+# Edit
+
+
+async def test_an_edited_letter_runs_with_its_new_payload_and_the_old_one_is_kept(
+    config: QueueConfig, producer: PgQueuerProducer
+) -> None:
+    [letter] = await bury(config, "no customer", payload={"customer": None}, reference="R")
+    await producer.edit_payload(letter, {"customer": 7}, comment="asked them")
+    assert (await producer.get_job(letter)).payload == {"customer": 7}
+    await producer.redrive_jobs([letter])
+    async with PgQueuerConsumer(config, robot_id="r") as robot:
+        job = await claim(robot)
+        assert (job.id, job.payload, job.attempt, job.reference) == (letter, {"customer": 7}, 1, "R")
+        await robot.complete_job(job)
+    assert await actions(producer, letter) == [
+        ("edited", "asked them", {"payload": {"customer": None}}),
+        ("redriven", None, None),
+    ]
+
+
+async def test_what_is_no_payload_is_refused_and_changes_nothing(
+    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    [letter] = await bury(config, "e")
+    before = await contents(connection)
+    deep: dict[str, Any] = {}
+    for _ in range(70):
+        deep = {"a": deep}
+    for payload, complaint in (
+        ([1], "payload must be a JSON object"),
+        ("{}", "payload must be a JSON object"),
+        (None, "payload must be a JSON object"),
+        ({"a": {1, 2}}, r"payload\.a is of type set"),
+        ({"a": "\x00"}, "NUL"),
+        (deep, "nested deeper than 64 levels"),
+        ({"a": "x" * 2**20}, "more than the limit of 1048576"),
+    ):
+        with pytest.raises(InvalidJob, match=complaint):
+            await producer.edit_payload(letter, payload)  # type: ignore[arg-type] # what a caller might do
+    for text in ("[1]", '"x"', "null", '{"a": "%s"}' % ("x" * 2**20)):
+        with pytest.raises(asyncpg.PostgresError, match="payload of job 1") as refusal:
+            await connection.execute("SELECT pgqueuer.edit_payload($1, $2)", letter, text)
+        assert refusal.value.sqlstate == "CR004"
+    for comment in ("", "x" * 10_001):
+        with pytest.raises(InvalidJob, match="comment"):
+            await producer.edit_payload(letter, {}, comment=comment)
+    assert await contents(connection) == before
+    assert await producer.get_actions(letter) == []
+
+
+async def test_only_a_dead_letter_can_be_edited_and_the_error_says_what_the_job_is(
+    config: QueueConfig, producer: PgQueuerProducer
+) -> None:
+    waiting = await producer.enqueue_job(JobModel(workflow="w"))
+    [completed] = await complete(config, 1)
+    [redriven, resolved] = await bury(config, "e", "e")
+    await producer.redrive_jobs([redriven])
+    await producer.resolve_dead_letters(JobFilter(ids=[resolved]), "done")
+    for job_id, status in (
+        *((waiting, "PENDING"), (redriven, "PENDING"), (completed, "COMPLETED"), (resolved, "FAILED and closed")),
+    ):
+        with pytest.raises(NotADeadLetter, match=f"job {job_id} is no dead letter: it is {status}$"):
+            await producer.edit_payload(job_id, {})
+    for unknown in (uuid4(), "no id"):
+        with pytest.raises(JobNotFound):
+            await producer.edit_payload(unknown, {})
+
+
+# Redrive
+
+
+async def test_letters_that_match_are_redriven_after_a_dry_run(config: QueueConfig, producer: PgQueuerProducer) -> None:
+    gone = await bury(config, "order 7 is gone", "order 8 is gone")
+    [other] = await bury(config, "disk full")
+    waiting = await producer.enqueue_job(JobModel(workflow="w"))
+    where = JobFilter(shape="order <n> is gone")
+    dry = await producer.redrive_dead_letters(where, dry_run=True)
+    assert (dry.count, set(dry.ids), dry.dry_run) == (2, set(gone), True)
+    assert {await producer.get_job_status(job_id) for job_id in gone} == {JobStatus.FAILED}
+    assert set((await producer.redrive_dead_letters(where)).ids) == set(gone)
+    assert {await producer.get_job_status(job_id) for job_id in gone} == {JobStatus.PENDING}
+    assert await producer.get_job_status(other) is JobStatus.FAILED
+    again = await producer.redrive_dead_letters(JobFilter(ids=[*gone, waiting, uuid4()]))
+    assert (again.count, again.ids) == (0, [])
+
+
+async def test_a_letter_that_dies_again_at_once_is_not_redriven_twice(
+    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    letters = await bury(config, *["e"] * 5)
+    sql, after, met = 'SELECT * FROM pgqueuer.redrive_dead_letters(\'{"workflow": "w"}\', 2, $1)', None, []
+    while True:
+        *page, note = await connection.fetch(sql, after)
+        met += [row["id"] for row in page]
+        async with PgQueuerConsumer(config, robot_id="r") as robot:
+            for job in await robot.claim_jobs(10):
+                await robot.fail_job(job, "again", business=True)
+        after = note["resume_after"]
+        if after is None:
+            break
+    assert sorted(met) == sorted(letters)
+    assert {job.id for job in await producer.list_dead_letters()} == set(letters)
+
+
+# Resolve
+
+
+async def test_a_resolved_letter_is_in_the_history_with_its_attempts_and_its_comment(
+    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection, clock: FrozenClock
+) -> None:
+    [letter] = await bury(config, "no", reference="R", payload={"n": 1}, tags=["t"])
+    died = await clock.now()
+    await producer.assign_dead_letters(ALL, "ann")
+    await pass_time(clock, 400 * 86400)
+    assert (await producer.resolve_dead_letters(ALL, "paid by hand", dry_run=True)).ids == [letter]
+    assert (await producer.resolve_dead_letters(ALL, "paid by hand")).ids == [letter]
+    assert (await producer.resolve_dead_letters(ALL, "paid by hand")).count == 0
+    job = await producer.get_job(letter)
+    assert (job.status, job.dead_letter_reason, job.error, job.payload) == (JobStatus.FAILED, None, "no", {"n": 1})
+    assert (job.finished_at, job.tags, job.claimed_by) == (await clock.now(), ["t"], "robot-1")
+    assert [attempt.outcome for attempt in await producer.get_attempts(letter)] == ["business"]
+    assert await producer.list_dead_letters() == []
+    assert [job.id for job in await producer.list_jobs(ALL)] == [letter]
+    resolved = (await actions(producer, letter))[-1]
+    assert resolved[:2] == ("resolved", "paid by hand")
+    assert (resolved[2]["reason"], resolved[2]["assigned_to"]) == ("business", "ann")
+    assert resolved[2]["died_at"].startswith(died.isoformat()[:19])
+    with pytest.raises(DuplicateReference):
+        await producer.enqueue_job(JobModel(workflow="w", reference="R"))
+
+    for _ in range(3):  # weeks that are long over are dropped as well, one at a time
+        await pass_retention(clock)
+    with pytest.raises(JobNotFound):
+        await producer.get_job(letter)
+    await producer.enqueue_job(JobModel(workflow="w", reference="R"))
+    for table in ("job_attempts", "job_actions"):
+        assert await connection.fetchval(f"SELECT count(*) FROM pgqueuer.{table}") == 0
+
+
+# Assign, comment
+
+
+async def test_letters_are_assigned_and_given_back(config: QueueConfig, producer: PgQueuerProducer) -> None:
+    first, second = await bury(config, "e", "e")
+    assert (await producer.assign_dead_letters(ALL, "ann", dry_run=True)).count == 2
+    assert [job.assigned_to for job in await producer.list_dead_letters()] == [None, None]
+    assert (await producer.assign_dead_letters(JobFilter(ids=[first]), "ann")).ids == [first]
+    assert set((await producer.assign_dead_letters(ALL, "bob")).ids) == {first, second}
+    assert (await producer.assign_dead_letters(ALL, "bob")).count == 0
+    assert (await producer.assign_dead_letters(JobFilter(assigned_to="bob", ids=[second]), None)).ids == [second]
+    assert await actions(producer, first) == [
+        ("assigned", None, {"from": None, "to": "ann"}),
+        ("assigned", None, {"from": "ann", "to": "bob"}),
+    ]
+    for nobody in ("", "x" * 201, 7, "a\x00"):
+        with pytest.raises(InvalidJob, match="assigned_to"):
+            await producer.assign_dead_letters(ALL, nobody)  # type: ignore[arg-type] # what a caller might do
+
+
+async def test_who_is_redriven_is_no_longer_assigned(config: QueueConfig, producer: PgQueuerProducer) -> None:
+    [letter] = await bury(config, "e")
+    await producer.assign_dead_letters(ALL, "ann")
+    await producer.redrive_dead_letters(ALL)
+    async with PgQueuerConsumer(config, robot_id="r") as robot:
+        await robot.fail_job(await claim(robot), "again", business=True)
+    assert [(job.id, job.assigned_to) for job in await producer.list_dead_letters()] == [(letter, None)]
+
+
+async def test_a_comment_is_kept_with_the_job_wherever_it_goes(
+    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection, clock: FrozenClock
+) -> None:
+    job_id = await producer.enqueue_job(JobModel(workflow="w"))
+    await producer.comment_job(job_id, "why so late?")
+    await clock.advance(1)
+    await producer.comment_job(str(job_id), "x" * 10_000)
+    async with PgQueuerConsumer(config, robot_id="r") as robot:
+        await robot.complete_job(await claim(robot))
+    first, second = await producer.get_actions(job_id)
+    assert (first.action, first.comment, first.detail) == ("commented", "why so late?", None)
+    assert (second.at - first.at).total_seconds() == 1
+    assert first.actor == await connection.fetchval("SELECT session_user")
+    assert second.comment == "x" * 10_000
+
+
+async def test_comments_that_cannot_be_are_refused(
+    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    job_id = await producer.enqueue_job(JobModel(workflow="w"))
+    for comment in ("", "x" * 10_001, "x" * 2**20, "a\x00b", "\ud800", 7, None):
+        with pytest.raises(InvalidJob, match="comment"):
+            await producer.comment_job(job_id, comment)  # type: ignore[arg-type] # what a caller might do
+        with pytest.raises(InvalidJob, match="comment"):
+            await producer.resolve_dead_letters(ALL, comment)  # type: ignore[arg-type] # as above
+    for sql in ("comment_job($1, $2)", "edit_payload($1, '{}', $2)"):
+        [target] = [job_id] if sql.startswith("comment") else await bury(config, "e")
+        for text in ("", "x" * 2**20):
+            with pytest.raises(asyncpg.PostgresError, match="a comment has 1 to 10000 characters"):
+                await connection.execute(f"SELECT pgqueuer.{sql}", target, text)
+    with pytest.raises(asyncpg.PostgresError, match="a comment has 1 to 10000 characters"):
+        await connection.execute("SELECT pgqueuer.comment_job($1, NULL)", job_id)
+    with pytest.raises(JobNotFound):
+        await producer.comment_job(uuid4(), "x")
+    with pytest.raises(JobNotFound):
+        await producer.get_actions(uuid4())
+    assert await producer.get_actions(job_id) == []
+
+
+async def test_comments_and_edits_have_a_number_that_redrives_do_not_count_towards(
+    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    [letter] = await bury(config, "e")
+    await connection.execute("SELECT pgqueuer.comment_job($1, 'x') FROM generate_series(1, 1000)", letter)
+    with pytest.raises(InvalidJob, match=f"the job {letter} has 1000 comments and edits already"):
+        await producer.comment_job(letter, "x")
+    with pytest.raises(InvalidJob, match=f"the job {letter} has 1000 comments and edits already"):
+        await producer.edit_payload(letter, {})
+    assert await producer.redrive_jobs([letter]) == [letter]
+    assert len(await producer.get_actions(letter)) == 1001
+
+
+# Purge
+
+
+async def test_a_purge_leaves_no_trace_of_what_matches(
+    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    [kept] = await bury(config, "e", reference="K")
+    [purged] = await bury(config, "e", reference="R", tags=["x"])
+    for job_id in (kept, purged):
+        await producer.comment_job(job_id, "hm")
+    where = JobFilter(tags=["x"])
+    assert (await producer.purge_dead_letters(where, dry_run=True)).ids == [purged]
+    assert await producer.get_job_status(purged) is JobStatus.FAILED
+    assert (await producer.purge_dead_letters(where)).ids == [purged]
+    assert (await producer.purge_dead_letters(where)).count == 0
+    with pytest.raises(JobNotFound):
+        await producer.get_job(purged)
+    await producer.enqueue_job(JobModel(workflow="w", reference="R"))
+    with pytest.raises(DuplicateReference):
+        await producer.enqueue_job(JobModel(workflow="w", reference="K"))
+    for table in ("job_attempts", "job_actions"):
+        rows = await connection.fetch(f"SELECT DISTINCT job_id FROM pgqueuer.{table}")
+        assert [row["job_id"] for row in rows] == [kept]
+
+
+async def test_a_purge_while_robots_claim_takes_dead_letters_alone(
+    config: QueueConfig, producer: PgQueuerProducer
+) -> None:
+    letters = await bury(config, *["e"] * 20)
+    live = await producer.enqueue_batch([JobModel(workflow="w") for _ in range(40)])
+    done: list[UUID] = []
+
+    async def handler(job: JobModel) -> None:
+        await asyncio.sleep(0)
+        done.append(id_of(job))
+
+    async with PgQueuerConsumer(config, robot_id="r") as robot:
+        running = asyncio.create_task(robot.run(handler))
+        purged = [await producer.purge_dead_letters(JobFilter(workflow="w")) for _ in range(5)]
+        await eventually(lambda: len(done) == len(live), within=20)
+        await robot.stop()
+        await running
+    assert set(purged[0].ids) == set(letters)
+    assert [page.count for page in purged[1:]] == [0] * 4
+    assert set(done) == set(live)
