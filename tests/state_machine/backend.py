@@ -55,6 +55,8 @@ class Backend(Protocol):
     """Seconds without a pass of the upkeep after which a claim may do it by itself."""
     outage: float
     """Seconds without a pass of the upkeep after which every lease gets the gap added, up to its full length."""
+    binds_tenants: bool
+    """Whether a robot can be bound to a tenant."""
 
     async def clear(self) -> datetime:
         """Forget everything and return the time; the upkeep has passed at this moment."""
@@ -88,6 +90,29 @@ class Backend(Protocol):
         """Raise AssertionError unless the queue's own record is whole."""
 
 
+def offers_of(words: Iterable[str]) -> str:
+    """Return what a robot with these capabilities offers, as JSON."""
+    return json.dumps({"capabilities": sorted(words)})
+
+
+def template_of(order: Order) -> str:
+    """Return the templates of a batch of this one order, as JSON."""
+    template = {
+        "workflow": "pay",
+        "queue_name": order.queue,
+        "tenant_id": order.tenant,
+        "priority": order.priority,
+        "requirements": {"capabilities": sorted(order.needs)} if order.needs else None,
+        "max_retries": order.max_retries,
+        "retry_delay": order.retry_delay,
+        "visibility_timeout": order.visibility,
+        "time_limit": order.time_limit,
+        "on_crash": order.on_crash,
+        "enable_dlq": order.dead_letters,
+    }
+    return json.dumps([{key: value for key, value in template.items() if value is not None}])
+
+
 @dataclass
 class PostgresRobot:
     """One incarnation: its connection, what it offers, its requests and the floors it has learned."""
@@ -106,6 +131,7 @@ class PostgresBackend:
     visibility = 3.0
     overdue = 2.0
     outage = 8.0
+    binds_tenants = True
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
@@ -131,26 +157,13 @@ class PostgresBackend:
 
     async def robot(self, name: str, offers: Iterable[str], tenant: str | None) -> PostgresRobot:
         connection = self._call if tenant is None else self._logins[tenant]
-        return PostgresRobot(connection, name, json.dumps({"capabilities": sorted(offers)}))
+        return PostgresRobot(connection, name, offers_of(offers))
 
     async def enqueue(self, job_id: UUID, order: Order, *, resent: bool) -> None:
-        template = {
-            "workflow": "pay",
-            "queue_name": order.queue,
-            "tenant_id": order.tenant,
-            "priority": order.priority,
-            "requirements": {"capabilities": sorted(order.needs)} if order.needs else None,
-            "max_retries": order.max_retries,
-            "retry_delay": order.retry_delay,
-            "visibility_timeout": order.visibility,
-            "time_limit": order.time_limit,
-            "on_crash": order.on_crash,
-            "enable_dlq": order.dead_letters,
-        }
         await self._fetch(
             "SELECT enqueue_jobs(p_templates => $1, p_template => NULL, p_ids => $2, p_payloads => $3, p_references => $4, "
             "p_run_ats => $5, p_resent => $6)",
-            json.dumps([{key: value for key, value in template.items() if value is not None}]),
+            template_of(order),
             [job_id],
             ["{}"],
             [order.reference],

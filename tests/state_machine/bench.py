@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from tests.clock import FrozenClock
+from tests.state_machine.history_checker import check_history
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -63,6 +64,10 @@ class Bench:
             "UPDATE upkeep_state SET passed_at = clock() - $1 * interval '1 second', partitioned_at = clock()",
             float(seconds_ago),
         )
+
+    async def check(self) -> None:
+        """Raise AssertionError unless the whole record keeps its promises."""
+        await check_history(self.watcher)
 
     async def now(self) -> datetime:
         return await self.clock.now()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 import pytest_asyncio
 
 from tests.conftest import execute, with_database
 from tests.state_machine.bench import Bench
+from tests.state_machine.memory import MemoryBench
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    import pytest
 
     from casare_rpa.embedded import EmbeddedPostgres
 
@@ -41,7 +41,19 @@ async def fresh_bench(database_url: str) -> AsyncIterator[Bench]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def bench(module_bench: Bench) -> Bench:
+async def postgres_bench(module_bench: Bench) -> Bench:
     """The module's database without a job in it."""
     await module_bench.clear()
     return module_bench
+
+
+@pytest.fixture
+def memory_bench() -> MemoryBench:
+    """An empty queue in memory."""
+    return MemoryBench()
+
+
+@pytest.fixture
+def bench(postgres_bench: Bench) -> Bench:
+    """The bench of a test that is about PostgreSQL."""
+    return postgres_bench

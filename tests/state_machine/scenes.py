@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from tests.state_machine.bench import Bench
+    from tests.state_machine.memory import MemoryBench
 
 _TEMPLATES: dict[str, dict[str, Any]] = {
     "last attempt": {"max_retries": 1},
@@ -40,7 +41,7 @@ _RETRY = 1.5
 """Seconds until a deferred job is due: less than a claim lasts and than the upkeep may be away."""
 
 
-async def build(bench: Bench, state: State, when: tuple[str, ...] = ()) -> Case:
+async def build(bench: Bench | MemoryBench, state: State, when: tuple[str, ...] = ()) -> Case:
     """Bring a new job into a state, by way of an attempt that was released, and let the facts in `when` hold."""
     case = Case(template={key: value for fact in when for key, value in _TEMPLATES.get(fact, {}).items()})
     await heartbeat(bench.helper, case.holder, {}, 0)  # as every robot does before anything else
@@ -59,20 +60,20 @@ async def build(bench: Bench, state: State, when: tuple[str, ...] = ()) -> Case:
     return case
 
 
-async def _enqueue_and_release(bench: Bench, case: Case) -> None:
+async def _enqueue_and_release(bench: Bench | MemoryBench, case: Case) -> None:
     await perform("enqueue", bench.helper, case)
     case.ended_token = await _held(bench, case)
     assert await settle(bench.helper, case.id, case.ended_token, "released") == "PENDING"
 
 
-async def _crash(bench: Bench, case: Case) -> None:
+async def _crash(bench: Bench | MemoryBench, case: Case) -> None:
     await _held(bench, case)
     await bench.clock.advance(VISIBILITY + 1)
     await bench.upkeep_passed(1)
     await perform("upkeep", bench.helper, case)
 
 
-async def _reach(bench: Bench, case: Case, state: State) -> None:
+async def _reach(bench: Bench | MemoryBench, case: Case, state: State) -> None:
     match state:
         case State.DEFERRED | State.DUE:
             await settle(bench.helper, case.id, await _held(bench, case), "failed", _RETRY)
@@ -92,13 +93,13 @@ async def _reach(bench: Bench, case: Case, state: State) -> None:
         await bench.clock.advance(_RETRY)
 
 
-async def _held(bench: Bench, case: Case, *, start: bool = False) -> UUID:
+async def _held(bench: Bench | MemoryBench, case: Case, *, start: bool = False) -> UUID:
     token = await claim(bench.helper, case, case.holder, start=start)
     assert token is not None
     return token
 
 
-async def _set_the_scene(bench: Bench, case: Case, state: State, when: tuple[str, ...]) -> None:
+async def _set_the_scene(bench: Bench | MemoryBench, case: Case, state: State, when: tuple[str, ...]) -> None:
     if state in HELD:
         await bench.clock.advance(VISIBILITY + 1 if "lease ran out" in when else VISIBILITY / 2)
     if "time limit reached" in when:

@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from casare_rpa.infrastructure.queue import CasareError, DuplicateReference
 from tests.state_machine.backend import Backend, Claimed, PostgresBackend, Seen
 from tests.state_machine.bench import Bench
+from tests.state_machine.memory import MemoryModelBackend
 from tests.state_machine.model import Job, Lease, Model, Order
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class QueueMachine(RuleBasedStateMachine):
         self._backend = backend
         self._run = run
         self._model = Model(run(backend.clear()), backend.visibility, backend.outage)
-        self._robots = [Robot(*robot, run(backend.robot(*robot))) for robot in ROBOTS]
+        self._robots = [self._new_robot(*robot) for robot in ROBOTS]
         self._orders: dict[UUID, Order] = {}
 
     @initialize(several=st.lists(orders, min_size=2, max_size=5))
@@ -227,7 +228,7 @@ class QueueMachine(RuleBasedStateMachine):
         who.held = {job_id: token for job_id, token in who.held.items() if job_id not in lost}
 
     def crash(self, robot: int) -> None:
-        self._robots[robot] = Robot(*ROBOTS[robot], self._run(self._backend.robot(*ROBOTS[robot])))
+        self._robots[robot] = self._new_robot(*ROBOTS[robot])
 
     def time_passes(self, steps: list[float], upkeep: bool) -> None:
         for seconds in steps:
@@ -269,6 +270,10 @@ class QueueMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self._run(self._backend.check([*self._model.jobs, *self._model.purged], self._model.purged))
 
+    def _new_robot(self, name: str, offers: frozenset[str], tenant: str | None) -> Robot:
+        tenant = tenant if self._backend.binds_tenants else None
+        return Robot(name, offers, tenant, self._run(self._backend.robot(name, offers, tenant)))
+
     def _pick_held(self, pick: int) -> list[tuple[Robot, UUID, Any]]:
         """One of the leases that robots believe to hold, if there is any."""
         held = [(who, *lease) for who in self._robots for lease in who.held.items()]
@@ -302,7 +307,14 @@ def _pick(among: list[T], pick: int) -> T:
 
 
 @pytest.fixture
-def backend(database_url: str) -> Iterator[tuple[Backend, asyncio.Runner]]:
+def memory_backend() -> Iterator[tuple[Backend, asyncio.Runner]]:
+    """The queue in memory behind the machine; it knows no logins."""
+    with asyncio.Runner() as runner:
+        yield MemoryModelBackend(), runner
+
+
+@pytest.fixture
+def postgres_backend(database_url: str) -> Iterator[tuple[Backend, asyncio.Runner]]:
     """PostgreSQL behind the machine, with one login that is bound to tenant a."""
     login = "tenant_" + database_url.rsplit("/", 1)[1]
 
@@ -328,8 +340,9 @@ def backend(database_url: str) -> Iterator[tuple[Backend, asyncio.Runner]]:
         runner.run(end(bench, bound))
 
 
-def test_the_queue_does_what_the_model_does(backend: tuple[Backend, asyncio.Runner]) -> None:
-    real, runner = backend
+@pytest.mark.parametrize("which", ["postgres", "memory"])
+def test_the_queue_does_what_the_model_does(request: pytest.FixtureRequest, which: str) -> None:
+    real, runner = request.getfixturevalue(f"{which}_backend")
 
     class Machine(QueueMachine):
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Drives every pair of a state and an operation on a real database and holds the code and the drawing to the table."""
+"""Drives every pair of a state and an operation on both queues and holds the code and the drawing to the table."""
 
 from __future__ import annotations
 
@@ -8,20 +8,28 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.state_machine import drawing
-from tests.state_machine.history_checker import check_history
+from tests.state_machine.bench import Bench
+from tests.state_machine.memory import MemoryBench
 from tests.state_machine.operations import perform
 from tests.state_machine.scenes import build, state_of
 from tests.state_machine.transitions import FUNCTIONS, HELD, REFUSALS, TRANSITIONS, UNDEFINED, State
 
 if TYPE_CHECKING:
-    from tests.state_machine.bench import Bench
     from tests.state_machine.operations import Case
     from tests.state_machine.transitions import Refusal, Transition
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DRAWING = Path(__file__, "../../../docs/state_machine.md").resolve()
+AnyBench = Bench | MemoryBench
 Dump = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(params=["postgres", "memory"])
+def bench(request: pytest.FixtureRequest) -> AnyBench:
+    """The bench under test."""
+    found: AnyBench = request.getfixturevalue(f"{request.param}_bench")
+    return found
 
 
 def _name(row: Transition | Refusal) -> str:
@@ -29,7 +37,7 @@ def _name(row: Transition | Refusal) -> str:
 
 
 @pytest.mark.parametrize("row", TRANSITIONS, ids=_name)
-async def test_transition(bench: Bench, row: Transition) -> None:
+async def test_transition(bench: AnyBench, row: Transition) -> None:
     case = await build(bench, row.state, row.when)
     before = await bench.dump()
     assert state_of(case, before, await bench.now()) is row.state
@@ -39,11 +47,11 @@ async def test_transition(bench: Bench, row: Transition) -> None:
     after = await bench.dump()
     state = state_of(case, after, await bench.now())
     assert (answer, state, _changes(case, before, after)) == (row.answer, row.to, row.writes)
-    await check_history(bench.watcher)
+    await bench.check()
 
 
 @pytest.mark.parametrize("row", REFUSALS, ids=_name)
-async def test_refusal(bench: Bench, row: Refusal) -> None:
+async def test_refusal(bench: AnyBench, row: Refusal) -> None:
     case = await build(bench, row.state, row.when)
     before = await bench.dump()
     assert state_of(case, before, await bench.now()) is row.state
@@ -52,7 +60,7 @@ async def test_refusal(bench: Bench, row: Refusal) -> None:
 
     assert answer == row.answer
     assert _of_this_job(case, await bench.dump()) == _of_this_job(case, before)
-    await check_history(bench.watcher)
+    await bench.check()
 
 
 async def test_every_pair_of_a_state_and_an_operation_is_in_the_table() -> None:
@@ -124,7 +132,7 @@ def _reference(case: Case, before: Dump, after: Dump) -> str:
     return "" if was == now else "reference taken" if now else "reference freed"
 
 
-async def test_a_held_state_is_built_with_a_token_that_holds(bench: Bench) -> None:
+async def test_a_held_state_is_built_with_a_token_that_holds(bench: AnyBench) -> None:
     for state in HELD:
         await bench.clear()
         case = await build(bench, state)
