@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from enum import Enum
 from typing import Any
 
@@ -19,6 +20,19 @@ _SESSION_SETTINGS = {
     "tcp_keepalives_count": "3",
     "idle_in_transaction_session_timeout": "60000",
 }
+
+
+_ARRAYS = {
+    "bool": (1000, 16),
+    "int8": (1016, 20),
+    "int4": (1007, 23),
+    "float8": (1022, 701),
+    "timestamptz": (1185, 1184),
+} | {
+    "uuid": (2951, 2950),
+    "jsonb": (3807, 3802),
+}
+"""Types of PostgreSQL's whose arrays asyncpg does not know: their arrays' oid and their own, the same in every server."""
 
 
 class PlainConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg carries no types
@@ -60,28 +74,32 @@ _doors: dict[tuple[str, bool], _Door] = {}
 """What was found behind a URL the last time. It only saves a connection that would be refused: every one is looked at."""
 
 
-async def open_connection(url: str, application_name: str, *, own_session: bool = False) -> PlainConnection:
+async def open_connection(
+    url: str, application_name: str, *, own_session: bool = False, patience: float = COMMAND_TIMEOUT
+) -> PlainConnection:
     """Open one connection: a `PooledConnection` if a pooler answers, which shows another backend's id than the one that works.
 
     Args:
         url: a URL of PostgreSQL's or of a pooler's.
         application_name: as the server shows it.
         own_session: the URL is known to give each connection a session of its own; a pooler in session mode does too.
+        patience: seconds that a statement may take; that opening may take too, if less than 10.
 
     Raises:
-        whatever asyncpg raises, TimeoutError after 10 seconds.
+        whatever asyncpg raises, TimeoutError when it takes too long.
 
     """
     door = _doors.get((url, own_session), _Door.SESSION)
-    async with asyncio.timeout(CONNECT_TIMEOUT):
+    async with asyncio.timeout(min(CONNECT_TIMEOUT, patience)):
         while True:
             try:
-                connection: PlainConnection = await asyncpg.connect(**_arguments(url, application_name, door))
+                connection: PlainConnection = await asyncpg.connect(**_arguments(url, application_name, door, patience))
             except asyncpg.ProtocolViolationError as error:
                 if door is not _Door.SESSION or "startup parameter" not in str(error):
                     raise
                 door = _Door.BARE_SESSION if own_session else _Door.POOLED
                 continue
+            _teach_arrays(connection)
             if own_session:
                 _doors[url, own_session] = door
                 return connection
@@ -95,17 +113,30 @@ async def open_connection(url: str, application_name: str, *, own_session: bool 
             return connection
 
 
-def _arguments(url: str, application_name: str, door: _Door) -> dict[str, Any]:
+def _arguments(url: str, application_name: str, door: _Door, patience: float) -> dict[str, Any]:
     settings = _SESSION_SETTINGS if door is _Door.SESSION else {}
     return {
         "dsn": url,
         "connection_class": PooledConnection if door is _Door.POOLED else PlainConnection,
         "timeout": CONNECT_TIMEOUT,
-        "command_timeout": COMMAND_TIMEOUT,
+        "command_timeout": patience,
         # A statement that is prepared in one session would be called in another.
         "statement_cache_size": 0 if door is _Door.POOLED else 100,
         "server_settings": {**settings, "application_name": application_name[:63]},
     }
+
+
+def _teach_arrays(connection: asyncpg.Connection) -> None:
+    """Tell asyncpg of the arrays that we use. Else it asks the server, in six turns of a link that may be slow."""
+    nothing = dict.fromkeys(("range_subtype", "attrtypoids", "attrnames", "basetype", "elemtype_name"))
+    arrays = [
+        {**nothing, "oid": oid, "ns": "pg_catalog", "name": f"_{name}", "kind": b"b", "elemtype": own, "elemdelim": ","}
+        for name, (oid, own) in _ARRAYS.items()
+    ]
+    with contextlib.suppress(
+        AttributeError, KeyError, TypeError
+    ):  # another asyncpg may want to know more: it asks, then
+        connection.get_settings().register_data_types(arrays)
 
 
 async def _is_shared(connection: asyncpg.Connection) -> bool:

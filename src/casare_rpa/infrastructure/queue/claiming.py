@@ -173,7 +173,7 @@ class Claimer:
             floors=floors.places,
         )
         try:
-            async with asyncio.timeout(self._longest_call), borrowed(self._pool) as connection:
+            async with borrowed(self._pool) as connection, asyncio.timeout(self._longest_call):
                 if settling:
                     settle = settle_arguments(settling, self._config)
                     rows = await self._calls.settle_and_claim(connection, settle, arguments)

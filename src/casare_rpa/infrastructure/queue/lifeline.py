@@ -75,6 +75,7 @@ class Lifeline:
         self._beat_due = 0.0
         self._beat_deadline = float("inf")
         self._wants_jobs = False
+        self._listens = False
         self._waits = False
         self._heard_proof = False
         self.beats = 0
@@ -136,9 +137,6 @@ class Lifeline:
             try:
                 if line is None:
                     line = await self._lines.open(self._patience_seconds())
-                if line.listens:
-                    async with self._patience():
-                        await self._listen(line.connection)
                 backoff.reset()
                 better = await self._serve(line)
             except Exception as error:  # noqa: BLE001 - whatever ended the connection, the answer is a new one
@@ -165,6 +163,8 @@ class Lifeline:
             if now >= self._beat_due:
                 async with self._patience():
                     await self._beat(connection)
+            if line.listens and not self._listens:
+                await self._listen(connection)
             if line.listens and self._wants_jobs != self._waits:
                 async with self._patience():
                     await self._wait_or_not(connection)
@@ -177,6 +177,7 @@ class Lifeline:
                     return better
             self._interval = self._leases.heartbeat_interval()
             self._beat_due = min(self._beat_due, time.monotonic() + self._interval)
+            self._beat_deadline = min(self._beat_deadline, time.monotonic() + 2 * self._interval)  # at most a lease
             pause = min(self._beat_due, upkeep_due) - time.monotonic()
             refused = line.listens and self._wants_jobs != self._waits
             await self._pause(min(pause, RETRY_WAITING) if refused else pause)
@@ -216,7 +217,7 @@ class Lifeline:
         self.beats += 1
         answered = time.monotonic()
         self._listener.heartbeat_answered(max(0.0, answered - self._beat_deadline) if holding.tokens else 0.0)
-        self._beat_deadline = answered + 2 * self._leases.heartbeat_interval()  # half a lease or less, twice
+        self._beat_deadline = float("inf")
         if row["lost"] or row["cancelled"]:
             tokens = holding.tokens
             self._listener.verdict([tokens[lost] for lost in row["lost"]], [tokens[job] for job in row["cancelled"]])
@@ -230,13 +231,16 @@ class Lifeline:
             self._listener.jobs_announced()  # what was committed before was announced to those who waited then
 
     async def _listen(self, connection: asyncpg.Connection) -> None:
-        queue_channel, robot_channel = await self._calls.channels(
-            connection, self._config.queue_name, self._incarnation
-        )
-        await connection.add_listener(queue_channel, self._heard_of_jobs)
-        await connection.add_listener(robot_channel, self._heard_of_me)
+        async with self._patience():
+            queue, robot = await self._calls.channels(connection, self._config.queue_name, self._incarnation)
+        async with self._patience():
+            await connection.add_listener(queue, self._heard_of_jobs)
+        async with self._patience():
+            await connection.add_listener(robot, self._heard_of_me)
+        self._listens = True
         self._proof = secrets.token_hex(8)
-        await connection.execute("SELECT pg_notify($1, $2)", robot_channel, self._proof)
+        async with self._patience():
+            await connection.execute("SELECT pg_notify($1, $2)", robot, self._proof)
 
     def _heard_of_jobs(self, _connection: Any, _pid: int, _channel: str, message: str) -> None:
         if wakes(message, self._incarnation, self._fleet):
@@ -251,7 +255,7 @@ class Lifeline:
                 self._poked.set()
 
     def _doubt(self) -> None:
-        self._heard_proof = self._waits = False
+        self._heard_proof = self._waits = self._listens = False
         self._listener.jobs_announced()
 
     async def _pause(self, seconds: float) -> None:

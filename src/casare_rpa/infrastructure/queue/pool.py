@@ -11,7 +11,7 @@ import asyncpg
 
 from casare_rpa.infrastructure.postgres.connection import connect
 from casare_rpa.infrastructure.postgres.faults import translate
-from casare_rpa.infrastructure.postgres.sessions import PlainConnection, open_connection
+from casare_rpa.infrastructure.postgres.sessions import COMMAND_TIMEOUT, PlainConnection, open_connection
 from casare_rpa.infrastructure.queue.schema import check_version
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from casare_rpa.infrastructure.queue.calls import Calls
     from casare_rpa.infrastructure.queue.config import QueueConfig
+
+SHORTEST_PATIENCE = 5.0
+"""Seconds that a call may take, at least; else half of `outage_patience`, 30 at most."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,18 @@ async def open_pool(config: QueueConfig, application_name: str) -> asyncpg.Pool:
     url = config.require_url()
 
     async def connect_anew(*_: Any, **__: Any) -> PlainConnection:
-        return await open_connection(url, application_name, own_session=config.has_own_sessions)
+        return await open_connection(
+            url, application_name, own_session=config.has_own_sessions, patience=_patience(config)
+        )
 
     return await asyncpg.create_pool(
         connect=connect_anew, connection_class=PlainConnection, min_size=0, max_size=config.connection_pool_size
     )
+
+
+def _patience(config: QueueConfig) -> float:
+    """Return for how long a call may be silent: there must be time for a second one on another connection."""
+    return min(COMMAND_TIMEOUT, max(SHORTEST_PATIENCE, config.outage_patience / 2))
 
 
 @asynccontextmanager
