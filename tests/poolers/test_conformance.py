@@ -1,0 +1,13 @@
+"""The whole flow of the integration tests, through PgBouncer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.infrastructure.test_pgqueuer_integration import *  # noqa: F403 - every test that is there
+from tests.poolers.conftest import database_of
+
+
+@pytest.fixture
+def config(config, pooler):
+    return config.model_copy(update={"database_url": pooler.url(database_of(config))})
