@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Casare
 
+ID = "0190b1a2-0000-7000-8000-000000000000"
+
 
 @pytest.mark.parametrize(
     ("typed", "complaint"),
@@ -29,6 +31,35 @@ if TYPE_CHECKING:
         (["jobs", "list", "--limit", "0"], "invalid value for '--limit': it should be greater than or equal to 1"),
         (["jobs", "list", "--limit", "1001"], "invalid value for '--limit': it should be less than or equal to 1000"),
         (["jobs", "list", "--limit", "ten"], "invalid value for '--limit': it should be a valid integer"),
+        (["jobs", "list", "--all", "--limit", "7"], "give --limit or --all, not both"),
+        (["jobs", "list", "--after", "\udcff"], 'after: "\\udcff" is not valid UTF-8'),
+        (["jobs", "list", "--since", "yesterday"], 'since: "yesterday" is no time such as 2h, 3d, or 2030-01-31T08:00'),
+        (["jobs", "list", "--since", "2030-01-31"], 'since: "2030-01-31" has no time zone'),
+        (["jobs", "list", "--metadata", "n"], 'metadata: "n" is neither KEY=VALUE nor a JSON object'),
+        (["jobs", "list", "--metadata", "{"], "metadata: not JSON"),
+        (["jobs", "list", "--metadata", "a=1", "--metadata", "a=2"], 'metadata: "a" is given twice'),
+        (["jobs", "list", "--metadata", "{}"], "metadata: "),
+        (["jobs", "list", "--tag", ""], "tags"),
+        (["jobs", "list", "--error", "x" * 1001], "error: string should have at most 1000 characters"),
+        (["jobs", "list", "--colour", "red"], "no such option: --colour"),
+        (["jobs", "cancel"], "say what to cancel: name jobs by their ids, give a filter such as --queue, or say --all"),
+        (["jobs", "cancel", "--queue", "q", ID], "name the jobs to cancel, or give a filter, not both"),
+        (["jobs", "cancel", "not-a-uuid"], '"not-a-uuid" is no job id'),
+        (["jobs", "priority", "21", ID], "priority: must be a whole number from 0 to 20, not 21"),
+        (["jobs", "priority", "best", ID], 'priority: "best" is neither a whole number'),
+        (
+            ["jobs", "wait", ID, "--timeout", "0"],
+            "timeout: must be more than 0 and at most 1,000,000,000 seconds, not 0",
+        ),
+        (["jobs", "wait", ID, "--timeout", "nan"], "timeout: must be more than 0"),
+        (["jobs", "comment", ID], "missing argument 'TEXT'"),
+        (["dlq", "edit", ID], "give --payload or --payload-file: there is no terminal to edit it on"),
+        (["dlq", "edit", ID, "--payload", "[1]"], "payload: must be a JSON object"),
+        (["dlq", "resolve", ID], "missing option '--comment'"),
+        (["dlq", "assign", ID], "say --to NAME, or --nobody"),
+        (["dlq", "assign", ID, "--to", "ann", "--nobody"], "say --to NAME, or --nobody"),
+        (["dlq", "list", "--assigned-to", "ann", "--unassigned"], "give --assigned-to or --unassigned, not both"),
+        (["queue", "purge"], "missing argument 'QUEUE'"),
         (
             ["jobs", "list", "--status", "LOST"],
             "invalid value for '--status': 'LOST' is not one of 'pending', 'claimed'",
@@ -39,12 +70,9 @@ if TYPE_CHECKING:
         (["jobs", "show", "not-a-uuid"], '"not-a-uuid" is no job id: an id is a UUID'),
         (["jobs", "cancel", "\x1b]0;gotcha\x07"], '"\\x1b]0;gotcha\\x07" is no job id: an id is a UUID'),
         (["dlq", "redrive", "not-a-uuid"], '"not-a-uuid" is no job id: an id is a UUID'),
-        (["dlq", "redrive"], "name the jobs to redrive, or say --all"),
-        (["dlq", "redrive", "--all", "0190b1a2-0000-7000-8000-000000000000"], "name the jobs to redrive, or say --all"),
-        (
-            ["dlq", "redrive", "--reason", "business", "0190b1a2-0000-7000-8000-000000000000"],
-            "--queue and --reason go with --all",
-        ),
+        (["dlq", "redrive"], "say what to redrive: name jobs by their ids"),
+        (["dlq", "redrive", "--all", ID], "name the jobs to redrive, or give a filter, not both"),
+        (["dlq", "redrive", "--reason", "business", ID], "name the jobs to redrive, or give a filter, not both"),
         (["work", "robots"], '"robots" is not MODULE:FUNCTION, such as robots.invoices:handle'),
         (["work", "json:dumps", "--concurrency", "0"], "invalid value for '--concurrency': it should be greater than"),
         (["work", "json:dumps", "--label", "site"], 'label: "site" is no pair such as site=berlin'),

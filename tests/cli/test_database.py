@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from casare_rpa.infrastructure.queue.schema import PROGRAM_VERSION
 from tests.conftest import execute, with_database
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ ID = "0190b1a2-0000-7000-8000-000000000000"
 
 async def test_migrate_once_and_again(casare: Casare, empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGQUEUER_DATABASE_URL", empty_database_url)
-    assert (await casare("migrate")).done() == "the schema pgqueuer has version 1\n"
-    assert (await casare("migrate")).done() == "the schema pgqueuer has version 1\n"
+    for _ in range(2):
+        assert (await casare("migrate")).done() == f"the schema pgqueuer has version {PROGRAM_VERSION}\n"
     assert json.loads((await casare("jobs", "list", "--json")).done()) == []
 
 
@@ -32,13 +33,29 @@ async def test_migrate_once_and_again(casare: Casare, empty_database_url: str, m
     "command",
     [
         ["queue", "depth"],
+        ["queue", "list"],
+        ["queue", "show"],
+        ["queue", "pause"],
+        ["queue", "purge", "q", "--yes"],
         ["jobs", "list"],
         ["jobs", "show", ID],
         ["jobs", "submit", "w"],
         ["jobs", "cancel", ID],
+        ["jobs", "cancel", "--queue", "q", "--dry-run"],
+        ["jobs", "retry", ID],
+        ["jobs", "priority", "5", ID],
+        ["jobs", "comment", ID, "c"],
+        ["jobs", "wait", ID],
+        ["jobs", "follow", ID],
         ["dlq", "list"],
+        ["dlq", "groups"],
+        ["dlq", "show", ID],
+        ["dlq", "edit", ID, "--payload", "{}"],
         ["dlq", "redrive", ID],
         ["dlq", "redrive", "--all"],
+        ["dlq", "resolve", ID, "--comment", "c"],
+        ["dlq", "assign", ID, "--nobody"],
+        ["dlq", "purge", ID, "--yes"],
     ],
 )
 async def test_unmigrated(

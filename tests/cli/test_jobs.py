@@ -1,15 +1,15 @@
-"""`casare jobs submit`, `list`, `show`, `cancel` and `casare queue depth` against a real database."""
+"""`casare jobs submit`, `list`, `show`, `comment` and `cancel` against a real database."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 from uuid import UUID, uuid4
 
 import pytest
 
-from casare_rpa.cli import options
+from casare_rpa.cli import listing, options
 from casare_rpa.infrastructure.queue import JobModel, JobStatus, PgQueuerConsumer
 
 if TYPE_CHECKING:
@@ -75,27 +75,82 @@ async def test_a_payload_over_the_limit(casare: Casare) -> None:
     assert (await casare("jobs", "list", "--json")).json() == []
 
 
-async def test_list_filters_and_pages(casare: Casare, producer: PgQueuerProducer) -> None:
-    jobs = [JobModel(workflow=f"w{n % 2}", queue_name=f"q{n % 3}", tenant_id="t" if n == 4 else None) for n in range(6)]
-    ids = [str(await producer.enqueue_job(job)) for job in jobs]
-    newest_first = sorted(ids, reverse=True)  # within a millisecond they have no other order
+async def test_list_goes_on_page_by_page(casare: Casare, producer: PgQueuerProducer) -> None:
+    ids = await producer.enqueue_batch([JobModel(workflow="w", queue_name=f"q{n % 2}") for n in range(6)])
+    newest_first = [
+        str(job_id) for job_id in sorted(ids, reverse=True)
+    ]  # within a millisecond they have no other order
+    first = await casare("jobs", "list", "--limit", "4")
+    assert [line.split()[0] for line in first.done().splitlines()] == ["ID", *newest_first[:4]]
+    assert first.err.startswith("casare: there may be more: --after ")
+    cursor = first.err.split()[-1]
+    second = await casare("jobs", "list", "--limit", "4", "--after", cursor, "--json")
+    assert [job["id"] for job in second.json()] == newest_first[4:]
+    complaint = (await casare("jobs", "list", "--after", cursor, "--queue", "q0")).complaint(2)
+    assert "this cursor belongs to a list with another filter" in complaint
+    assert "no cursor of a list of dead letters" in (await casare("dlq", "list", "--after", cursor)).complaint(2)
+    assert "this is no cursor" in (await casare("jobs", "list", "--after", "x")).complaint(2)
+
+
+async def test_list_all(casare: Casare, producer: PgQueuerProducer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_PAGE", 2)
+    ids = await producer.enqueue_batch([JobModel(workflow="w") for _ in range(5)])
+    everything = [str(job_id) for job_id in sorted(ids, reverse=True)]
+    table = (await casare("jobs", "list", "--all")).done().splitlines()
+    assert [line.split()[0] for line in table] == ["ID", *everything]
+    assert [job["id"] for job in (await casare("jobs", "list", "--all", "--json")).json()] == everything
+
+
+async def test_a_list_that_is_cut_short_says_so(casare: Casare, producer: PgQueuerProducer) -> None:
+    await producer.enqueue_job(JobModel(workflow="w", metadata={"needle": 1}))
+    for _ in range(3):
+        await producer.enqueue_batch([JobModel(workflow="w") for _ in range(7000)])
+    cut = await casare("jobs", "list", "--metadata", '{"needle": 1}')
+    assert (cut.code, cut.out) == (0, "")
+    assert "rows were looked at; there may be more: --after " in cut.err
+    (found,) = (await casare("jobs", "list", "--metadata", '{"needle": 1}', "--all", "--json")).json()
+    assert found["metadata"] == {"needle": 1}
+
+
+async def test_list_filters(casare: Casare, producer: PgQueuerProducer, consumer: PgQueuerConsumer) -> None:
+    async def put_in(**fields: Any) -> str:
+        return str(await producer.enqueue_job(JobModel(workflow="w", **fields)))
 
     async def listed(*arguments: str) -> list[str]:
         return [job["id"] for job in (await casare("jobs", "list", "--json", *arguments)).json()]
 
-    await producer.cancel_job(ids[0])
-    assert await listed() == newest_first
-    assert await listed("--queue", "q1") == sorted([ids[4], ids[1]], reverse=True)
-    assert await listed("--workflow", "w1", "--queue", "q0") == [ids[3]]
-    assert await listed("--tenant", "t") == [ids[4]]
-    assert await listed("--status", "cancelled") == [ids[0]]
-    assert await listed("--limit", "2") == newest_first[:2]
+    failed = await put_in(max_retries=1)
+    await consumer.fail_job((await consumer.claim_jobs(1))[0], "the ERP said 100% no")
+    held = await put_in()
+    await consumer.claim_jobs(1)
+    tagged = await put_in(queue_name="q", tags=["a", "b"], tenant_id="t", reference="r-1")
+    marked = await put_in(queue_name="q", metadata={"site": "berlin", "floor": 3})
+    assert set(await listed()) == {failed, held, tagged, marked}
+    assert await listed("--queue", "q") == [marked, tagged]
+    assert await listed("--workflow", "w", "--tenant", "t") == [tagged]
     assert await listed("--workflow", "none") == []
-    people = await casare("jobs", "list", "--limit", "2")
-    assert [line.split()[0] for line in people.done().splitlines()] == ["ID", *newest_first[:2]]
-    cursor = people.err.removeprefix("casare: there may be more: --after ").strip()
-    assert await listed("--limit", "2", "--after", cursor) == newest_first[2:4]
+    assert await listed("--tag", "b", "--tag", "a") == [tagged]
+    assert await listed("--metadata", "site=berlin", "--metadata", '{"floor": 3}') == [marked]
+    assert await listed("--metadata", "floor=3") == []  # a text is no number
+    assert await listed("--status", "failed", "--status", "CLAIMED") == [held, failed]
+    assert await listed("--robot", "robot-1", "--status", "claimed") == [held]
+    assert await listed("--reference", "r-1") == [tagged]
+    assert await listed("--error", "ERP SAID 100% N") == [failed]
+    assert await listed("--error", "100_") == []
+    assert len(await listed("--since", "1h")) == len(await listed("--until", "2100-01-01T00:00Z")) == 4
+    assert await listed("--until", "1.5h") == await listed("--since", "2100-01-01T00:00Z") == []
     assert (await casare("jobs", "list", "--workflow", "none")).err == "casare: no jobs\n"
+
+
+async def test_comment(casare: Casare, producer: PgQueuerProducer) -> None:
+    job_id = str(await producer.enqueue_job(JobModel(workflow="w")))
+    assert (await casare("jobs", "comment", job_id, f"asked Ann {NASTY}")).done() == ""
+    (action,) = (await casare("jobs", "show", job_id, "--json")).json()["actions"]
+    assert (action["action"], action["comment"]) == ("commented", f"asked Ann {NASTY}")
+    assert f"asked Ann {SHOWN}" in (await casare("jobs", "show", job_id)).done()
+    assert "1 to 10,000 characters, not 0" in (await casare("jobs", "comment", job_id, "")).complaint(2)
+    assert "not 1,048,576" in (await casare("jobs", "comment", job_id, "x" * 2**20)).complaint(2)
+    assert "there is no job" in (await casare("jobs", "comment", str(uuid4()), "c")).complaint(1)
 
 
 async def test_json_has_stable_keys_iso_times_and_no_token(
@@ -138,7 +193,12 @@ async def test_show(casare: Casare, producer: PgQueuerProducer, consumer: PgQueu
     assert shown.count(SHOWN) == 3  # workflow, tags, reference
     assert shown.count("\\u001b[31m[bold]x[/bold]\\x9b\\u202e\\n") == 2  # payload, metadata
     assert "\u202e" not in shown
-    for line in (f"workflow     {SHOWN}", "status       FAILED", "dead letter  exhausted", "attempt      2/2"):
+    for line in (
+        f"workflow     {SHOWN}",
+        "status       FAILED",
+        "dead letter  exhausted: every attempt failed",
+        "attempt      2/2",
+    ):
         assert line in [shown_line.rstrip() for shown_line in shown.splitlines()]
     assert "\n  second\n  \\x1b[31m[bold]x" in shown
     assert "robot-1" in shown
@@ -171,28 +231,22 @@ async def test_cancel(casare: Casare, producer: PgQueuerProducer, consumer: PgQu
     assert (await casare("jobs", "cancel", waiting)).done() == f"job {waiting} is CANCELLED\n"
     asked = (await casare("jobs", "cancel", running)).done()
     assert asked == f"job {running} is RUNNING: its robot has been asked to stop it\n"
+    several = await casare("jobs", "cancel", done, running, unknown := str(uuid4()))
+    assert (several.code, several.out) == (1, asked)
+    assert several.err == f"casare: job {done} has ended already: it is COMPLETED; there is no job {unknown}\n"
     for ended, status in ((done, "COMPLETED"), (waiting, "CANCELLED")):
         complaint = (await casare("jobs", "cancel", ended)).complaint(1)
         assert complaint == f"job {ended} has ended already: it is {status}"
 
 
-@pytest.mark.parametrize("command", ["show", "cancel"])
+@pytest.mark.parametrize("command", ["show", "cancel", "wait", "follow"])
 async def test_unknown_job(casare: Casare, command: str) -> None:
     unknown = uuid4()
     assert (await casare("jobs", command, str(unknown))).complaint(1) == f"there is no job {unknown}"
 
 
-async def test_depth(casare: Casare, producer: PgQueuerProducer, monkeypatch: pytest.MonkeyPatch) -> None:
-    await producer.enqueue_batch([JobModel(workflow="w", queue_name="q") for _ in range(3)])
-    assert (await casare("queue", "depth", "q")).done() == "3\n"
-    assert (await casare("queue", "depth", "unknown")).done() == "0\n"
-    assert (await casare("queue", "depth")).done() == "0\n"
-    monkeypatch.setenv("PGQUEUER_QUEUE_NAME", "q")
-    assert (await casare("queue", "depth", "--json")).json() == {"queue_name": "q", "depth": 3}
-
-
 async def test_what_can_be_typed_is_what_the_queue_knows(connection: asyncpg.Connection) -> None:
-    assert list(get_args(options.Status)) == [status.value for status in JobStatus]
+    assert [status.value for status in options.Status] == [status.value for status in JobStatus]
     assert set(get_args(options.OnCrash)) == set(get_args(JobModel.model_fields["on_crash"].annotation))
     allowed = await connection.fetchval(
         "SELECT pg_get_constraintdef(oid) FROM pg_constraint "

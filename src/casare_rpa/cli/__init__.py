@@ -1,4 +1,4 @@
-"""The command line `casare`: migrate, queue, jobs, dlq, work, demo.
+"""The command line `casare`: migrate, queue, jobs, dlq, doctor, work, demo.
 
 Settings come from the environment (`QueueConfig.from_env`), never from arguments: everybody on a machine can read those.
 Results go to stdout; an error goes to stderr as one line that begins with ``casare:``. A refusal that holds SQL for an
@@ -8,10 +8,14 @@ Exit codes:
 
 ====  ==========================================================================================================
 0     done
-1     the operation failed: no such job, a job that has ended cannot be cancelled, the reference is taken
+1     the operation failed: no such job, a job that has ended cannot be cancelled, the reference is taken; or the doctor
+      found a problem
 2     usage or input that cannot be right, settings in the environment included
 3     the database cannot be reached or used: away, not migrated, too old, read-only, migrated by a newer program
 4     the database login may not do this
+5     the job that was waited for, or followed, is FAILED
+6     the job that was waited for, or followed, is CANCELLED
+7     the job that was waited for has not ended in time
 130   interrupted with Ctrl-C
 141   whoever read the output went away (``casare jobs list | head -1``)
 ====  ==========================================================================================================

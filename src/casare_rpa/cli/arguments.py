@@ -73,7 +73,24 @@ def run_at(at: str | None, seconds: float | None) -> datetime | None:
         if not (math.isfinite(seconds) and 0 <= seconds <= 1e9):
             raise BadInput(f"run-in: must be from 0 to 1,000,000,000 seconds, not {seconds:g}")
         return datetime.now(UTC) + timedelta(seconds=seconds)
-    return None if at is None else _moment(at)
+    return None if at is None else moment(at, "run-at")
+
+
+def wait_time(seconds: float | None) -> None:
+    """Refuse what is no time to wait."""
+    if seconds is not None and not (math.isfinite(seconds) and 0 < seconds <= 1e9):
+        raise BadInput(f"timeout: must be more than 0 and at most 1,000,000,000 seconds, not {seconds:g}")
+
+
+def moment(text: str, name: str, example: str = "2030-01-31T08:00+01:00") -> datetime:
+    """Return the time that was typed as ISO 8601 with its zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"{name}: {quoted(text)} is no time such as {example}") from None
+    if found.tzinfo is None:
+        raise BadInput(f"{name}: {quoted(text)} has no time zone: add Z for UTC, or an offset such as +01:00")
+    return found
 
 
 def requirements(words: list[str]) -> dict[str, Any]:
@@ -142,16 +159,6 @@ def _problem(problem: Any) -> str:
     given = problem["input"]
     shown = f", not {visible(shortened(repr(given), 60))}" if isinstance(given, str | int | float) else ""
     return f"{field}: {message[:1].lower()}{message[1:]}{shown}"
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"run-at: {quoted(text)} is no time such as 2030-01-31T08:00+01:00") from None
-    if moment.tzinfo is None:
-        raise BadInput(f"run-at: {quoted(text)} has no time zone: add Z for UTC, or an offset such as +01:00")
-    return moment
 
 
 def _contents(file: str) -> str:

@@ -16,12 +16,16 @@ from casare_rpa.foundation.errors import (
     SchemaMissing,
     SchemaTooNew,
     ServerTooOld,
+    WaitTimedOut,
 )
 
 FAILED = 1
 BAD_INPUT = 2
 DATABASE = 3
 NOT_PERMITTED = 4
+JOB_FAILED = 5
+JOB_CANCELLED = 6
+TIMED_OUT = 7
 
 
 class CommandFailed(CasareError):
@@ -36,6 +40,7 @@ _CODES: tuple[tuple[tuple[type[CasareError], ...], int], ...] = (
     ((BadInput, ConfigError, InvalidFilter, InvalidJob), BAD_INPUT),
     ((DatabaseUnavailable, DatabaseReadOnly, ServerTooOld, SchemaMissing, SchemaTooNew), DATABASE),
     ((NotPermitted,), NOT_PERMITTED),
+    ((WaitTimedOut,), TIMED_OUT),
     ((CasareError,), FAILED),
 )
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 READER_GONE = 141
+_COMPLETE = "_CASARE_COMPLETE"
+"""Set by a shell that wants to know how a line might go on."""
 
 
 def run(app: typer.Typer, arguments: Sequence[str] | None) -> int:
@@ -38,10 +40,14 @@ def run(app: typer.Typer, arguments: Sequence[str] | None) -> int:
 def _invoke(app: typer.Typer, arguments: Sequence[str]) -> int:
     command = get_command(app)
     try:
+        if os.environ.get(_COMPLETE):
+            command.main(args=[], prog_name="casare", complete_var=_COMPLETE)
         with command.make_context("casare", list(arguments)) as context:
             code = command.invoke(context)
     except typer.Exit as left:
         code = left.exit_code
+    except SystemExit as left:  # how typer ends when it has printed what a shell completes with
+        code = left.code
     return code if isinstance(code, int) else 0
 
 

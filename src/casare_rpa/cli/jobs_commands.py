@@ -1,96 +1,92 @@
-"""`casare jobs list`, `show` and `cancel`."""
+"""`casare jobs list`, `show` and `comment`."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from casare_rpa.cli import arguments
-from casare_rpa.cli.faults import CommandFailed
-from casare_rpa.cli.options import JobId, Json, Limit, Queue, Status
-from casare_rpa.cli.output import as_document, note, print_json, print_json_array, say
+from casare_rpa.cli.listing import DEFAULT_LIMIT, print_pages
+from casare_rpa.cli.options import After, AllPages, JobId, Json, Limit
+from casare_rpa.cli.output import as_document, print_json
+from casare_rpa.cli.selection import Selection, selects_jobs
 from casare_rpa.cli.session import ask
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
-    from casare_rpa.infrastructure.queue import JobAttempt, JobModel, JobStatus, PgQueuerProducer
+    from casare_rpa.infrastructure.queue import JobAction, JobAttempt, JobModel, PgQueuerProducer
 
-app = typer.Typer(help="Submit jobs, look at them, cancel them.")
+app = typer.Typer(help="Submit jobs, look at them, wait for them, steer them.")
 
 
 @app.command("list")
+@selects_jobs
 def list_(
-    queue: Queue = None,
-    status: Annotated[
-        Status | None, typer.Option(case_sensitive=False, help="Only with this status.", show_default=False)
-    ] = None,
-    workflow: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only of this workflow.", show_default=False)
-    ] = None,
-    tenant: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this tenant.", show_default=False)] = None,
-    limit: Limit = 100,
-    after: Annotated[
-        str | None, typer.Option(metavar="CURSOR", help="Go on after the page that said so.", show_default=False)
-    ] = None,
+    where: Selection,
+    limit: Limit = DEFAULT_LIMIT,
+    after: After = None,
+    everything: AllPages = False,
     as_json: Json = False,
 ) -> None:
     """List jobs, newest first.
 
-    Of all queues, unless --queue says otherwise, and wherever they are in their lives.
+    Of all queues, unless --queue says otherwise, and wherever they are in their lives. A page looks at 20,000 rows of each
+    table at most: a filter that few jobs match may need several. Where there may be more, the cursor to go on is on stderr.
     """
-    from casare_rpa.infrastructure.queue import JobFilter  # noqa: PLC0415 - help must not wait for it
-
-    words = arguments.filters(queue_name=queue, workflow=workflow, tenant_id=tenant)
-    where = JobFilter.of(**words, status=status)
-    jobs = ask(lambda producer: producer.list_jobs(where, limit=limit, after=after))
-    if as_json:
-        print_json_array(as_document(job) for job in jobs)
-    elif not jobs:
-        note("no jobs")
-    else:
-        from casare_rpa.cli.views import show_jobs  # noqa: PLC0415 - only people need tables
-
-        show_jobs(jobs)
-    if jobs.next and not as_json:
-        note(f"there may be more: --after {jobs.next}")
+    wanted = where.job_filter()
+    arguments.filters(after=after)
+    print_pages(
+        lambda producer, size, cursor: producer.list_jobs(wanted, limit=size, after=cursor),
+        _show_jobs,
+        limit=limit,
+        after=after,
+        everything=everything,
+        as_json=as_json,
+        none="no jobs",
+    )
 
 
 @app.command()
 def show(job_id: JobId, as_json: Json = False) -> None:
-    """Show a job and its attempts.
+    """Show a job, its attempts, and what was done to it.
 
-    With payload, result and error, and every attempt that has ended.
+    With payload, result and error, every attempt that has ended, and every comment, edit, redrive and the like.
     """
     key = arguments.job_id(job_id)
-    job, attempts = ask(lambda producer: _look(producer, key))
-    if as_json:
-        ended = [as_document(attempt) for attempt in attempts]
-        print_json({**as_document(job), "attempts": ended})
-    else:
-        from casare_rpa.cli.views import show_job  # noqa: PLC0415 - only people need tables
-
-        show_job(job, attempts)
+    show_whole_job(*ask(lambda producer: look(producer, key)), as_json=as_json)
 
 
 @app.command()
-def cancel(job_id: JobId) -> None:
-    """Cancel a job.
-
-    At once while it waits; by asking its robot while it runs. One that has ended already is an error (exit code 1).
-    """
+def comment(
+    job_id: JobId,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="1 to 10,000 characters.", show_default=False)],
+) -> None:
+    """Write a comment on a job, which `show` shows."""
     key = arguments.job_id(job_id)
-    accepted, status = ask(lambda producer: _cancel(producer, key))
-    if not accepted:
-        raise CommandFailed(f"job {key} has ended already: it is {status.value}")
-    if status.is_final:
-        say(f"job {key} is {status.value}")
+    ask(lambda producer: producer.comment_job(key, text))
+
+
+async def look(producer: "PgQueuerProducer", job_id: "UUID") -> "tuple[JobModel, list[JobAttempt], list[JobAction]]":
+    """Return a job, its ended attempts, and what was done to it."""
+    job = await producer.get_job(job_id)
+    return job, await producer.get_attempts(job_id), await producer.get_actions(job_id)
+
+
+def show_whole_job(
+    job: "JobModel", attempts: "Sequence[JobAttempt]", actions: "Sequence[JobAction]", *, as_json: bool
+) -> None:
+    """Print what `look` found."""
+    if as_json:
+        parts = {"attempts": [as_document(a) for a in attempts], "actions": [as_document(a) for a in actions]}
+        print_json({**as_document(job), **parts})
     else:
-        say(f"job {key} is {status.value}: its robot has been asked to stop it")
+        from casare_rpa.cli.views import show_job  # noqa: PLC0415 - only people need tables
+
+        show_job(job, attempts, actions)
 
 
-async def _look(producer: "PgQueuerProducer", job_id: "UUID") -> "tuple[JobModel, list[JobAttempt]]":
-    return await producer.get_job(job_id), await producer.get_attempts(job_id)
+def _show_jobs(jobs: "Sequence[JobModel]", titles: bool) -> None:
+    from casare_rpa.cli.views import show_jobs  # noqa: PLC0415 - only people need tables
 
-
-async def _cancel(producer: "PgQueuerProducer", job_id: "UUID") -> "tuple[bool, JobStatus]":
-    return await producer.cancel_job(job_id), await producer.get_job_status(job_id)
+    show_jobs(jobs, titles=titles)

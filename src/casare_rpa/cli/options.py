@@ -1,18 +1,39 @@
 """Options that several commands have."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 import typer
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.", show_default=False)]
+JobIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="The jobs.", show_default=False)]
+QueueName = Annotated[
+    str | None,
+    typer.Argument(metavar="[QUEUE]", help="The queue; PGQUEUER_QUEUE_NAME by default.", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout: stable keys, ISO 8601 times.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Print this many at most.")]
-Queue = Annotated[str | None, typer.Option(metavar="QUEUE", help="Only of this queue.", show_default=False)]
+After = Annotated[
+    str | None,
+    typer.Option(metavar="CURSOR", help="Go on where a list with the same filter ended.", show_default=False),
+]
+AllPages = Annotated[bool, typer.Option("--all", help="Print all of them, page after page.")]
+All = Annotated[bool, typer.Option("--all", help="All that there are, or all that match.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+Comment = Annotated[str | None, typer.Option(metavar="TEXT", help="Why; it stays with the job.", show_default=False)]
 
-Status = Literal["PENDING", "CLAIMED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]
+
+class Status(StrEnum):
+    """`JobStatus` once more: help must not wait for the queue. Typer repeats an option of an enumeration only."""
+
+    PENDING = "PENDING"
+    CLAIMED = "CLAIMED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
 Reason = Literal["exhausted", "business", "crashed", "in doubt", "quarantined"]
 OnCrash = Literal["retry", "hold", "fail"]
-
-OnlyReason = Annotated[
-    Reason | None, typer.Option(case_sensitive=False, help="Only with this reason.", show_default=False)
-]

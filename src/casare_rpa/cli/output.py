@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-def say(text: str) -> None:
-    """Print one line to stdout."""
+def say(text: str, *, at_once: bool = False) -> None:
+    """Print one line to stdout; at once if somebody watches lines come, else when there are enough."""
     sys.stdout.write(f"{visible(text)}\n")
+    if at_once:
+        sys.stdout.flush()
 
 
 def note(text: str) -> None:
@@ -42,13 +44,32 @@ def print_json(value: Any) -> None:
     sys.stdout.write(f"{json.dumps(value, indent=2)}\n")
 
 
+class JsonArray:
+    """Prints a JSON array, one element a line, in ASCII, as its elements come."""
+
+    def __init__(self) -> None:
+        self._separator = "[\n"
+
+    def add(self, value: Any) -> None:
+        sys.stdout.write(f"{self._separator}{json.dumps(value)}")
+        self._separator = ",\n"
+
+    def end(self) -> None:
+        sys.stdout.write("[]\n" if self._separator == "[\n" else "\n]\n")
+
+
 def print_json_array(values: Iterable[Any]) -> None:
     """Print a JSON array, one element a line, in ASCII."""
-    separator = "[\n"
+    array = JsonArray()
     for value in values:
-        sys.stdout.write(f"{separator}{json.dumps(value)}")
-        separator = ",\n"
-    sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
+        array.add(value)
+    array.end()
+
+
+def print_json_line(value: Any) -> None:
+    """Print one JSON document on one line, in ASCII, at once."""
+    sys.stdout.write(f"{json.dumps(value)}\n")
+    sys.stdout.flush()
 
 
 def as_document(model: BaseModel) -> dict[str, Any]:

@@ -43,9 +43,9 @@ class Column(NamedTuple):
     breaks: bool = False
 
 
-def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows below the titles of their columns."""
-    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, titles: bool = True) -> None:
+    """Print rows, below the titles of their columns unless those stand there already."""
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold", show_header=titles)
     for column in columns:
         narrowest = _NARROWEST if column.breaks else None
         table.add_column(

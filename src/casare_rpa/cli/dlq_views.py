@@ -1,0 +1,74 @@
+"""How dead letters look to people. Times are UTC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from casare_rpa.cli.tables import Column, print_table
+from casare_rpa.cli.views import at, short, tries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from casare_rpa.infrastructure.queue import DeadLetterGroup, JobModel
+
+
+def show_dead_letters(jobs: Sequence[JobModel], *, titles: bool = True) -> None:
+    """Print dead letters, one a line, with the beginning of their errors."""
+    print_table(
+        [
+            Column("ID"),
+            Column("REASON"),
+            Column("WORKFLOW", breaks=True),
+            Column("QUEUE", breaks=True),
+            Column("ATTEMPT", "right"),
+            Column("SINCE", breaks=True),
+            Column("ASSIGNED", breaks=True),
+            Column("ERROR", breaks=True),
+        ],
+        (
+            (
+                job.id,
+                job.dead_letter_reason,
+                job.workflow,
+                job.queue_name,
+                tries(job),
+                at(job.finished_at),
+                job.assigned_to,
+                short(job.error),
+            )
+            for job in jobs
+        ),
+        titles=titles,
+    )
+
+
+def show_groups(groups: Iterable[DeadLetterGroup]) -> None:
+    """Print groups of dead letters, one a line, with the shape of their errors."""
+    print_table(
+        [
+            Column("COUNT", "right"),
+            Column("REASON"),
+            Column("WORKFLOW", breaks=True),
+            Column("QUEUE", breaks=True),
+            Column("FIRST", breaks=True),
+            Column("LAST", breaks=True),
+            Column("EXAMPLE"),
+            Column("ASSIGNED", breaks=True),
+            Column("SHAPE", breaks=True),
+        ],
+        (
+            (
+                group.count,
+                group.reason,
+                group.workflow,
+                group.queue_name,
+                at(group.first_at),
+                at(group.last_at),
+                group.example_id,
+                ", ".join(group.assigned_to) or None,
+                group.shape,
+            )
+            for group in groups
+        ),
+    )
