@@ -103,8 +103,12 @@ async def test_a_result_that_cannot_be_stored_and_a_time_limit_are_failures(queu
     with pytest.raises(AttemptFailed, match="1048576"):
         await drain(queue, lambda _: "x" * 1_100_000)
     await enqueue(producer, 1, time_limit=0.01, max_retries=1)
+
+    async def hang(_):
+        await asyncio.sleep(60)
+
     with pytest.raises(AttemptFailed, match="longer than its time limit"):
-        await drain(queue, lambda _: asyncio.sleep(60))
+        await drain(queue, hang)
 
 
 async def test_what_is_not_waiting_is_left_alone(queue, producer):
