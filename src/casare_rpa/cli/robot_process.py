@@ -14,8 +14,16 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue import PgQueuerConsumer
 
 
-async def run_robot(consumer: PgQueuerConsumer, handler: Handler) -> None:
+async def run_robot(
+    consumer: PgQueuerConsumer, handler: Handler, metrics_url: str | None = None, *, notes: bool = True
+) -> None:
     """Work until the first stop signal, then let the consumer stop; at the second, cancel what still runs.
+
+    Args:
+        consumer: the robot, not yet opened.
+        handler: what it does with each job.
+        metrics_url: where its metrics are served, if they are.
+        notes: whether to tell a person on stderr what goes on; not among lines that a machine reads.
 
     Raises:
         CasareError: the database refuses this robot for good.
@@ -23,17 +31,18 @@ async def run_robot(consumer: PgQueuerConsumer, handler: Handler) -> None:
     """
     async with consumer:
         with StopSignals() as signals:
-            _say_ready(consumer)
+            _say_ready(consumer, metrics_url)
             working = asyncio.create_task(consumer.run(handler))
             await _either(working, signals.stop)
             if signals.stop.is_set():
-                await _stop(consumer, signals)
+                await _stop(consumer, signals, notes=notes)
             await working
 
 
-async def _stop(consumer: PgQueuerConsumer, signals: StopSignals) -> None:
+async def _stop(consumer: PgQueuerConsumer, signals: StopSignals, *, notes: bool) -> None:
     grace = consumer.config.shutdown_grace
-    note(f"stopping: what runs gets {grace:g} s to end, then it is released; a second signal releases it at once")
+    if notes:
+        note(f"stopping: what runs gets {grace:g} s to end, then it is released; a second signal releases it at once")
     stopping = asyncio.create_task(consumer.stop())
     await _either(stopping, signals.stop_now)
     if signals.stop_now.is_set():
@@ -48,8 +57,10 @@ async def _either(task: asyncio.Task[Any], event: asyncio.Event) -> None:
     waiter.cancel()
 
 
-def _say_ready(consumer: PgQueuerConsumer) -> None:
+def _say_ready(consumer: PgQueuerConsumer, metrics_url: str | None) -> None:
     config = consumer.config
     slots = f"{config.max_concurrent_jobs} job{'s' if config.max_concurrent_jobs > 1 else ''} at once"
     say(f"casare: the robot {consumer.robot_id} works on the queue {config.queue_name}, {slots}")
+    if metrics_url is not None:
+        say(f"casare: its metrics are at {metrics_url}")
     sys.stdout.flush()

@@ -52,7 +52,7 @@ async def with_patience(
             if watch is not None:
                 watch.retrying(describe(error))
         else:
-            if watch is not None and tries:
+            if watch is not None:
                 watch.back()
             return answer
         tries += 1

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class DatabaseWatch:
-    """What one robot or producer knows of its database; told of from any thread."""
+    """What one robot or producer knows of its database over one link of its own; told of from any thread."""
 
-    def __init__(self, log: Log, queue: str, metrics: Metrics | None) -> None:
+    def __init__(self, log: Log, link: str, queue: str, metrics: Metrics | None) -> None:
         self._log = log
+        self._link = link
         self._queue = queue
         self._metrics = metrics
         self._lock = threading.Lock()
@@ -35,7 +36,7 @@ class DatabaseWatch:
             if self._lost_at is not None:
                 return
             self._lost_at = time.monotonic()
-        self._log.warning(Event.DATABASE_LOST, error=error)
+        self._log.warning(Event.DATABASE_LOST, link=self._link, error=error)
 
     def back(self) -> None:
         """The database has answered."""
@@ -44,4 +45,4 @@ class DatabaseWatch:
         with self._lock:
             lost_at, self._lost_at = self._lost_at, None
         if lost_at is not None:
-            self._log.info(Event.DATABASE_BACK, seconds=round(time.monotonic() - lost_at, 3))
+            self._log.info(Event.DATABASE_BACK, link=self._link, seconds=round(time.monotonic() - lost_at, 3))

@@ -75,4 +75,4 @@ def _shown(value: object) -> str:
 def _to_standard_library(_logger: object, _method: str, event_dict: MutableMapping[str, Any]) -> tuple[Any, ...]:
     event = event_dict.pop("event")
     fields = dict(event_dict)
-    return (as_text(event, fields).replace("%", "%%"),), {"extra": {EVENT: event, FIELDS: fields}}
+    return (as_text(event, fields),), {"extra": {EVENT: event, FIELDS: fields}}

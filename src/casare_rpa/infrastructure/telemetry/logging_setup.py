@@ -57,7 +57,7 @@ def configure_logging(level: Level = "info", format: Format = "text", stream: Te
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _StderrHandler() if stream is None else logging.StreamHandler(stream)
     handler.set_name(_HANDLER)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -74,6 +74,14 @@ def configure_logging(level: Level = "info", format: Format = "text", stream: Te
         root.removeHandler(before)
     root.addHandler(handler)
     root.setLevel(level.upper())
+
+
+class _StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes to what stderr is at that moment, which a program may exchange."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 def _unpack(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:

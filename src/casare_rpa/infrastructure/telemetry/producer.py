@@ -27,7 +27,7 @@ class ProducerTelemetry:
         self.queue = queue
         self._metrics = metrics
         self._log = Log("producer")
-        self.database = DatabaseWatch(self._log, queue, metrics)
+        self.database = DatabaseWatch(self._log, "calls", queue, metrics)
 
     def enqueuing(self, jobs: Sequence[Any]) -> EnqueueCall:
         """Return the context to enqueue these in."""

@@ -41,7 +41,7 @@ class QueueCollector(Collector):
         queues: names of 1 to 100 queues.
 
     Raises:
-        ConfigError: there are no queues, or too many.
+        ConfigError: there are no queues, or too many, or no event loop is running here.
 
     """
 
@@ -50,7 +50,12 @@ class QueueCollector(Collector):
         if not 1 <= len(self._queues) <= MOST_QUEUES:
             raise ConfigError(f"a QueueCollector takes 1 to {MOST_QUEUES} queues, not {len(self._queues)}")
         self._producer = producer
-        self._loop = asyncio.get_running_loop()
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConfigError(
+                "a QueueCollector is made inside the event loop that its producer was opened in"
+            ) from None
         self._lock = threading.Lock()
         self._looking: Future[dict[str, int]] | None = None
         self._found: dict[str, int] = {}

@@ -25,7 +25,8 @@ class RobotTelemetry:
         self._queue = queue
         self._metrics = metrics
         self._log = Log("robot", robot_id=robot_id, queue=queue)
-        self.database = DatabaseWatch(self._log, queue, metrics)
+        self.database = DatabaseWatch(self._log, "calls", queue, metrics)
+        self._heartbeats = DatabaseWatch(self._log, "heartbeats", queue, metrics)
 
     def opened(self, slots: Callable[[], Slots]) -> None:
         """The robot is connected; `slots` returns how many slots it has and how many of them are busy."""
@@ -100,7 +101,7 @@ class RobotTelemetry:
         """The database has answered a heartbeat, so many seconds after a lease could have run out; 0 or less is in time."""
         if self._metrics is not None:
             self._metrics.heartbeat(self._queue, answered=True)
-        self.database.back()
+        self._heartbeats.back()
         if late_by > 0:
             self._log.warning(Event.HEARTBEAT_LATE, seconds=round(late_by, 3))
 
@@ -108,7 +109,7 @@ class RobotTelemetry:
         """The link that heartbeats go over broke, or cannot be made."""
         if self._metrics is not None:
             self._metrics.heartbeat(self._queue, answered=False)
-        self.database.lost(error)
+        self._heartbeats.lost(error)
 
 
 def _ending(outcome: str, status: str) -> str:
