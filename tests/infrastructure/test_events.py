@@ -335,7 +335,9 @@ async def test_an_event_holds_nothing_but_what_it_is(producer, connection):
     assert event.keys() == {"job_id", "queue_name", "event", "status", "attempt", "robot", "at"}
 
 
-async def test_nothing_is_said_while_nobody_subscribes(producer, robot, connection):
+async def test_nothing_is_said_while_nobody_wants_to_hear_of_it(producer, robot, connection):
+    other = await producer.enqueue_job(a_job(queue_name="other"))
+    await connection.execute("SELECT pgqueuer.subscribe(gen_random_uuid(), '{}', ARRAY[$1::uuid], 'hello')", other)
     body = await connection.fetchval("SELECT pg_get_functiondef('pgqueuer.emit'::regproc)")
     await connection.execute(body.replace("BEGIN\n", "BEGIN\n    RAISE EXCEPTION 'emit was called';\n", 1))
     await producer.enqueue_batch([a_job(), a_job(), a_job()])
@@ -345,6 +347,6 @@ async def test_nothing_is_said_while_nobody_subscribes(producer, robot, connecti
     await robot.fail_job(second, "down")
     await producer.cancel_job(third.id)
 
-    await connection.execute("SELECT pgqueuer.subscribe(gen_random_uuid(), '{}', '{}', 'hello')")
+    await connection.execute("SELECT pgqueuer.subscribe(gen_random_uuid(), '{casare_rpa_jobs}', '{}', 'hello')")
     with pytest.raises(asyncpg.RaiseError, match="emit was called"):
         await connection.execute("SELECT pgqueuer.enqueue_job('w')")

@@ -93,7 +93,7 @@ BEGIN
         RETURNING j.id, j.seq, j.route_id, v_xid, v_oldest, j.status::text, j.workflow, j.payload, j.priority, j.queue_name, j.tenant_id,
                   j.tags, j.metadata, j.reference, j.run_at, j.max_retries, j.retry_delay, j.visibility_timeout, j.time_limit, j.on_crash,
                   j.requirements, j.attempt, j.created_at, j.claimed_at, j.started_at, j.lease_expires_at, j.lease_seconds, j.lease_token, j.error;
-        IF EXISTS (SELECT FROM subscriptions) THEN
+        IF EXISTS (SELECT FROM subscriptions s WHERE p_queue = ANY (s.wants) OR s.wants_jobs && v_ids) THEN
             PERFORM emit_jobs(CASE WHEN p_start THEN 'started' ELSE 'claimed' END, CASE WHEN p_start THEN 'RUNNING' ELSE 'CLAIMED' END::job_status, v_now, v_ids);
         END IF;
     END IF;

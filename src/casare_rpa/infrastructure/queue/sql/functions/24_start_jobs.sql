@@ -19,7 +19,7 @@ BEGIN
       FROM (SELECT u.id, u.token FROM unnest(p_ids, p_tokens) u(id, token) ORDER BY u.id) s
      WHERE j.id = s.id AND j.lease_token = s.token AND j.status IN ('CLAIMED', 'RUNNING')
     RETURNING j.id, j.started_at;
-    IF EXISTS (SELECT FROM subscriptions) THEN
+    IF EXISTS (SELECT FROM subscriptions s WHERE s.wants <> '{}' OR s.wants_jobs && p_ids) THEN
         PERFORM emit_jobs('started', 'RUNNING', v_now, ARRAY(SELECT j.id FROM jobs j WHERE j.id = ANY (p_ids) AND j.started_at = v_now));
     END IF;
 END $$;

@@ -50,7 +50,7 @@ BEGIN
           FROM moved m
     )
     SELECT coalesce(array_agg(m.ordinal::integer), '{}') INTO v_done FROM moved m;
-    IF v_done <> '{}' AND EXISTS (SELECT FROM subscriptions) THEN
+    IF v_done <> '{}' AND EXISTS (SELECT FROM subscriptions s WHERE s.wants <> '{}' OR s.wants_jobs && p_ids) THEN
         PERFORM emit_completed(v_now, ARRAY(SELECT p_ids[d] FROM unnest(v_done) d));
     END IF;
     IF cardinality(v_done) = cardinality(p_ids) THEN

@@ -29,7 +29,7 @@ BEGIN
     ELSE
         PERFORM archive(p_job, p_now, v_status);
     END IF;
-    IF v_status <> 'CANCELLED' AND EXISTS (SELECT FROM subscriptions) THEN
+    IF v_status <> 'CANCELLED' AND EXISTS (SELECT FROM subscriptions s WHERE p_job.queue_name = ANY (s.wants) OR p_job.id = ANY (s.wants_jobs)) THEN
         PERFORM emit_job(v_outcome, v_status, p_now, p_job);
     END IF;
     RETURN v_status;

@@ -10,7 +10,7 @@ BEGIN
             p_job.retry_delay, p_job.visibility_timeout, p_job.time_limit, p_status, p_job.max_retries, p_job.attempt, p_job.crashes,
             p_job.priority, p_job.queue_name, p_job.workflow, p_job.on_crash, p_job.tenant_id, p_job.reference, p_job.claimed_by, p_job.tags,
             p_job.metadata, p_job.requirements, p_job.error, p_job.payload);
-    IF p_status = 'CANCELLED' AND EXISTS (SELECT FROM subscriptions) THEN
+    IF p_status = 'CANCELLED' AND EXISTS (SELECT FROM subscriptions s WHERE p_job.queue_name = ANY (s.wants) OR p_job.id = ANY (s.wants_jobs)) THEN
         PERFORM emit_job('cancelled', p_status, p_now, p_job);
     END IF;
     IF p_status = 'CANCELLED' AND p_job.reference IS NOT NULL THEN

@@ -1,7 +1,8 @@
--- Tells those who subscribed what has become of some jobs, at the commit. Call it only while there are subscriptions: a notification
--- takes a lock of the whole database at commit. The arrays describe the jobs. A message is a JSON array of events, cut so that it
--- stays below the 8000 bytes that a notification may have. Nothing is said while the server's queue of notifications is half full,
--- because somebody does not read his: once it is full, no transaction that notifies can commit.
+-- Tells those who subscribed what has become of some jobs, at the commit. Ask first whether somebody may want to hear of them: the
+-- look into a table that is empty as a rule is all that events cost then. A notification takes a lock of the whole database at commit.
+-- The arrays describe the jobs. A message is a JSON array of events, cut so that it stays below the 8000 bytes that a notification
+-- may have. Nothing is said while the server's queue of notifications is half full, because somebody does not read his: once it is
+-- full, no transaction that notifies can commit.
 CREATE OR REPLACE FUNCTION emit(
     p_event text, p_status job_status, p_now timestamptz, p_ids uuid[], p_queues text[], p_tenants text[], p_attempts integer[], p_robots text[])
 RETURNS void

@@ -43,7 +43,7 @@ BEGIN
         PERFORM remember_action(v_dead.id, v_dead.tenant_id, v_dead.queue_name, p_now, 'redriven', NULL, NULL);
         v_done := v_done || v_dead.id;
     END LOOP;
-    IF v_done <> '{}' AND EXISTS (SELECT FROM subscriptions) THEN
+    IF v_done <> '{}' AND EXISTS (SELECT FROM subscriptions s WHERE s.wants <> '{}' OR s.wants_jobs && v_done) THEN
         PERFORM emit_jobs('redriven', 'PENDING', p_now, v_done);
     END IF;
     RETURN v_done;
