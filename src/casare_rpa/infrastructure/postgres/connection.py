@@ -69,11 +69,11 @@ def unreachable(url: str, error: Exception) -> BaseException:
     server = f"{parts.hostname}:{parts.port or 5432}"
     if isinstance(error, asyncpg.ClientConfigurationError):
         return ConfigError(f"the database URL is wrong: {error}")
-    if "sslrootcert" in parts.query and isinstance(error, FileNotFoundError | PermissionError):
-        path = parse_qs(parts.query)["sslrootcert"][0]
-        return ConfigError(f"the database URL is wrong: the file {path!r} of its sslrootcert cannot be read")
     if isinstance(error, ssl.SSLCertVerificationError):
         return DatabaseUnavailable(f"the certificate of {server} is not trusted: {error.verify_message}")
+    [path] = parse_qs(parts.query).get("sslrootcert", [""])[:1]
+    if path and (isinstance(error, FileNotFoundError | PermissionError) or _is_no_certificate(error)):
+        return ConfigError(f"the database URL is wrong: its sslrootcert, {path!r}, is no file with a certificate")
     if isinstance(error, ssl.SSLError):
         return DatabaseUnavailable(f"no TLS connection to {server}: {error.reason or error}")
     if isinstance(error, OSError | TimeoutError):
@@ -84,3 +84,7 @@ def unreachable(url: str, error: Exception) -> BaseException:
         reason = describe(error) if isinstance(error, asyncpg.PostgresError) else type(error).__name__
         return DatabaseUnavailable(f"PostgreSQL refused the connection: {reason}")
     return meaning
+
+
+def _is_no_certificate(error: Exception) -> bool:
+    return isinstance(error, ssl.SSLError) and "NO_CERTIFICATE" in str(error.reason)
