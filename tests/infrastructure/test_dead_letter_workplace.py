@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from casare_rpa.infrastructure.postgres import migrator
 from casare_rpa.infrastructure.queue import (
     DuplicateReference,
     InvalidJob,
@@ -20,6 +21,7 @@ from casare_rpa.infrastructure.queue import (
     PgQueuerConsumer,
     PgQueuerProducer,
     QueueConfig,
+    migrate,
 )
 from tests.infrastructure.helpers import claim, contents, crash, id_of, pass_retention, pass_time
 from tests.infrastructure.workplace import bury, complete
@@ -99,6 +101,32 @@ async def test_letters_from_before_there_were_shapes_get_theirs(
         assert (await producer.list_dead_letters())[0].error_shape == "order <n> is gone"
         await connection.execute("SELECT pgqueuer.upkeep(true)")
     assert await connection.fetchval("SELECT error_shape FROM pgqueuer.dead_letter_queue") == "order <n> is gone"
+
+
+async def test_dead_letters_of_the_first_version_are_in_the_workplace_after_a_migration(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = QueueConfig(database_url=empty_database_url)
+    every = migrator.Blueprint.numbered_migrations
+    monkeypatch.setattr(migrator.Blueprint, "numbered_migrations", lambda self: every(self)[:1])
+    monkeypatch.setattr(migrator.Blueprint, "function_files", lambda _: [])
+    await migrate(config)
+    monkeypatch.undo()
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute("""
+        INSERT INTO pgqueuer.dead_letter_queue (id, seq, created_at, finished_at, retry_delay, max_retries, attempt, crashes, priority,
+                                                enable_dlq, reason, queue_name, workflow, on_crash, error, payload)
+        SELECT gen_random_uuid(), n, now(), now(), 5, 3, 3, 0, 5, true, 'exhausted', 'q', 'w', 'retry', 'order ' || n, '{}'
+          FROM generate_series(1, 700) n""")
+    await migrate(config)
+    async with PgQueuerProducer(config) as producer:
+        assert [(group.shape, group.count) for group in await producer.group_dead_letters()] == [("order <n>", 700)]
+        unshaped = "SELECT count(*) FROM pgqueuer.dead_letter_queue WHERE error_shape IS NULL"
+        for left in (200, 0):
+            await connection.execute("SELECT pgqueuer.upkeep(true)")
+            assert await connection.fetchval(unshaped) == left
+        assert (await producer.redrive_dead_letters(JobFilter(shape="order <n>"))).count == 700
+    await connection.close()
 
 
 # Edit
