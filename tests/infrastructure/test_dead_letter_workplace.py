@@ -114,8 +114,8 @@ async def test_dead_letters_of_the_first_version_are_in_the_workplace_after_a_mi
     monkeypatch.undo()
     connection = await asyncpg.connect(empty_database_url)
     await connection.execute("""
-        INSERT INTO pgqueuer.dead_letter_queue (id, seq, created_at, finished_at, retry_delay, max_retries, attempt, crashes, priority,
-                                                enable_dlq, reason, queue_name, workflow, on_crash, error, payload)
+        INSERT INTO pgqueuer.dead_letter_queue (id, seq, created_at, finished_at, retry_delay, max_retries, attempt, crashes,
+                                                priority, enable_dlq, reason, queue_name, workflow, on_crash, error, payload)
         SELECT gen_random_uuid(), n, now(), now(), 5, 3, 3, 0, 5, true, 'exhausted', 'q', 'w', 'retry', 'order ' || n, '{}'
           FROM generate_series(1, 700) n""")
     await migrate(config)
