@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -12,9 +10,6 @@ import pytest
 
 from casare_rpa.infrastructure.queue import JobModel, JobStatus, PgQueuerConsumer, PgQueuerProducer, QueueConfig
 from tests.waiting import eventually
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DEEP = '{"a":' * 70 + "1" + "}" * 70
 
@@ -59,85 +54,6 @@ async def test_a_payload_that_cannot_be_read_is_a_dead_letter_and_harms_no_other
         await robot.stop()
         await working
     assert error.startswith("this job cannot be read: ValueError")
-
-
-class Unreadable(Mapping[str, Any]):
-    """A lazy result whose source is gone."""
-
-    def __getitem__(self, key: str) -> Any:
-        raise OSError("the source is gone")
-
-    def __iter__(self) -> Iterator[str]:
-        raise OSError("the source is gone")
-
-    def __len__(self) -> int:
-        return 1
-
-
-class Unprintable(Exception):
-    def __str__(self) -> str:
-        raise SystemExit(1)
-
-
-def brings_what_cannot_be_read(_: JobModel) -> Any:
-    return Unreadable()
-
-
-def raises_what_cannot_be_printed(_: JobModel) -> Any:
-    raise Unprintable
-
-
-def raises_generator_exit(_: JobModel) -> Any:
-    raise GeneratorExit
-
-
-def empties_its_model(job: JobModel) -> Any:
-    job.id = None
-    return "done"
-
-
-@pytest.mark.parametrize(
-    ("behave", "ends"),
-    [
-        (brings_what_cannot_be_read, JobStatus.FAILED),
-        (raises_what_cannot_be_printed, JobStatus.FAILED),
-        (raises_generator_exit, JobStatus.FAILED),
-        (empties_its_model, JobStatus.FAILED),
-    ],
-)
-async def test_whatever_a_handler_does_its_attempt_ends_and_the_slot_is_free(
-    config: QueueConfig, producer: PgQueuerProducer, behave: Callable[[JobModel], Any], ends: JobStatus
-) -> None:
-    odd = await producer.enqueue_job(JobModel(workflow="odd", max_retries=1))
-    after = await producer.enqueue_job(JobModel(workflow="plain"))
-
-    async def handle(job: JobModel) -> Any:
-        return behave(job) if job.workflow == "odd" else "done"
-
-    one_slot = config.model_copy(update={"max_concurrent_jobs": 1})
-    async with PgQueuerConsumer(one_slot, "r") as robot:
-        working = asyncio.create_task(robot.run(handle))
-        await eventually(lambda: _is(producer, after, JobStatus.COMPLETED))
-        assert await producer.get_job_status(odd) is ends
-        await robot.stop()
-        await working
-
-
-async def test_a_handler_that_cancels_itself_has_failed(config: QueueConfig, producer: PgQueuerProducer) -> None:
-    job_id = await producer.enqueue_job(JobModel(workflow="w", max_retries=1))
-
-    async def handle(_: JobModel) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        task.cancel()
-        await asyncio.sleep(0)
-
-    async with PgQueuerConsumer(config, "r") as robot:
-        working = asyncio.create_task(robot.run(handle))
-        await eventually(lambda: _is(producer, job_id, JobStatus.FAILED))
-        await robot.stop()
-        await working
-    assert [attempt.outcome for attempt in await producer.get_attempts(job_id)] == ["failed"]
 
 
 @pytest.mark.parametrize("way", ["stop in a task of its own", "run is cancelled"])
