@@ -215,6 +215,27 @@ async def test_a_job_is_followed_by_looking_where_nothing_is_heard(producer, rob
         await anext(producer.follow(queue_name="q"))
 
 
+async def test_where_nothing_is_heard_those_who_follow_jobs_do_not_connect_again_and_again(producer, monkeypatch):
+    tries = []
+
+    async def deaf(_name):
+        tries.append(1)
+        raise ConfigError("no notification arrives")
+
+    monkeypatch.setattr(producer._backend, "connect_to_listen", deaf)
+    for _ in range(3):
+        job_id = await producer.enqueue_job(a_job())
+        events = producer.follow(job_id=job_id)
+        await anext(events)
+        await eventually(lambda: tries)
+        await producer.cancel_job(job_id)
+        assert [event.event async for event in events] == ["cancelled"]
+    assert tries == [1]
+    with pytest.raises(ConfigError, match="no notification arrives"):
+        await anext(producer.follow())
+    assert tries == [1, 1]
+
+
 async def test_notifications_that_do_not_arrive_are_found_out(producer, monkeypatch):
     async def deaf(*_):
         return

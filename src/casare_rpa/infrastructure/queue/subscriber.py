@@ -80,6 +80,7 @@ class Subscriber:
         self._greeted: list[Watcher] = []
         self._hello_heard = asyncio.Event()
         self._proven = False
+        self._refused_until = 0.0
         self._closed = False
 
     @property
@@ -124,6 +125,10 @@ class Subscriber:
     async def _live(self) -> None:
         backoff = Backoff(first=0.1, longest=5.0)
         while self._watchers:
+            refused_for = self._refused_until - time.monotonic()
+            if refused_for > 0 and not self._queues():
+                await self._pause(refused_for)
+                continue
             connection = None
             try:
                 connection = await self._backend.connect_to_listen("casare subscriber")
@@ -132,7 +137,10 @@ class Subscriber:
                 await self._calls.listen(connection, channel, self._heard, self._break)
                 await self._serve(channel, backoff)
             except Exception as error:  # noqa: BLE001 - told to those who cannot do without, else tried again
-                await self._pause(backoff.next() if is_passing(error) else self._refused(translate(error)))
+                if is_passing(error):
+                    await self._pause(backoff.next())
+                else:
+                    self._refuse(translate(error))
             finally:
                 for watcher in self._all():
                     watcher.hearing = False
@@ -220,13 +228,13 @@ class Subscriber:
         self._hello_heard.set()
         self._poked.set()
 
-    def _refused(self, error: BaseException) -> float:
-        """Tell those who can only hear, and return the seconds until it is tried again for the others."""
+    def _refuse(self, error: BaseException) -> None:
+        """Tell those who can only hear; for the others it is tried again later."""
+        self._refused_until = time.monotonic() + REFUSED_FOR
         meaning = error if isinstance(error, Exception) else ConfigError("events cannot be heard")
         for queue in self._queues():
             for watcher in self._watchers.pop(queue):
                 watcher.fail(meaning)
-        return REFUSED_FOR
 
     async def _pause(self, seconds: float) -> None:
         if self._closed or seconds <= 0:
