@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import signal
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+import structlog
 from blockbuster import blockbuster_ctx
 
 from casare_rpa.infrastructure.queue import PgQueuerProducer
+from casare_rpa.infrastructure.telemetry.logging_setup import HANDLER
 from casare_rpa.testing.databases import database, execute, with_database
 from tests.clock import FrozenClock
 
@@ -41,6 +44,18 @@ def nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
             function.can_block_in("asyncpg/connect_utils.py", "_parse_connect_arguments")  # looks for certificates
             function.can_block_in("postgres/migrator.py", {"numbered_migrations", "function_files"})  # reads its SQL
         yield
+
+
+@pytest.fixture(autouse=True)
+def logging_is_put_back() -> Iterator[None]:
+    """Undo what `configure_logging` did to this process, in a test or in a command that a test called."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
+    for handler in [each for each in root.handlers if each.get_name() == HANDLER]:
+        root.removeHandler(handler)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -17,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from casare_rpa.infrastructure.telemetry import enable_metrics
 from casare_rpa.infrastructure.telemetry.log import EVENT, FIELDS
+from tests.cli.conftest import _clean_environment, casare, database, start  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,11 +90,6 @@ def lines(caplog: pytest.LogCaptureFixture) -> Lines:
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    """Where to let `configure_logging` write; what it configured is put back."""
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    yield io.StringIO()
-    root.setLevel(level)
-    root.handlers[:] = handlers
-    structlog.reset_defaults()
+def stream() -> io.StringIO:
+    """Where to let `configure_logging` write."""
+    return io.StringIO()

@@ -154,14 +154,21 @@ async def test_a_claim_that_is_given_up_is_a_warning(config, producer, connectio
     assert value("casare_claims_total", result="failed") == 1
 
 
-def test_a_program_that_configures_nothing_sees_warnings_and_nothing_else():
+LINE = 'casare_rpa.robot job_failed robot_id="r 1" error="50% \\u001b[31m"\n'
+
+
+@pytest.mark.parametrize(
+    ("configure", "seen"), [("", ""), ("logging.basicConfig(format='%(name)s %(message)s')", LINE)]
+)
+def test_a_program_that_configures_nothing_sees_nothing_and_another_sees_a_line_of_text(configure, seen):
     program = (
-        "from casare_rpa.infrastructure.telemetry.log import Log; from casare_rpa.infrastructure.telemetry.events import Event;"
+        "import logging; from casare_rpa.infrastructure.telemetry.log import Log;"
+        f"from casare_rpa.infrastructure.telemetry.events import Event; {configure}\n"
         "log = Log('robot', robot_id='r 1'); log.debug(Event.JOB_STARTED); log.info(Event.ROBOT_OPENED);"
         "log.warning(Event.JOB_FAILED, error='50% \\x1b[31m')"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("", 'job_failed robot_id="r 1" error="50% \\u001b[31m"\n')
+    assert (done.stdout, done.stderr) == ("", seen)
 
 
 def test_the_guide_has_every_event_and_no_other():

@@ -1,6 +1,7 @@
 """The log of the queue: events with fields, through structlog into the standard library's loggers below ``casare_rpa``.
 
-Nothing is configured here: a library's lines go where its program sends them. `configure_logging` is for programs.
+Nothing is configured here: a library's lines go where its program sends them, and nowhere when it says nothing about it.
+`configure_logging` is for programs.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class Log:
 
     def __init__(self, name: str, **fields: Any) -> None:
         self._logger = logging.getLogger(f"casare_rpa.{name}")
+        if not self._logger.handlers:
+            self._logger.addHandler(logging.NullHandler())  # else Python prints warnings to stderr by itself
         processors: list[Processor] = [structlog.stdlib.filter_by_level, _to_standard_library]
         wrapped = structlog.wrap_logger(self._logger, processors, structlog.stdlib.BoundLogger)
         self._bound: structlog.stdlib.BoundLogger = wrapped.bind(**fields)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["text", "json"]
 _LEVELS = ("debug", "info", "warning", "error")
-_HANDLER = "casare_rpa.telemetry"
+HANDLER = "casare_rpa.telemetry"
+"""The name of the handler of the root logger."""
 
 
 def configure_logging(level: Level = "info", format: Format = "text", stream: TextIO | None = None) -> None:  # noqa: A002 - the word for it
@@ -58,7 +59,7 @@ def configure_logging(level: Level = "info", format: Format = "text", stream: Te
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
     handler = _StderrHandler() if stream is None else logging.StreamHandler(stream)
-    handler.set_name(_HANDLER)
+    handler.set_name(HANDLER)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_unpack, *common],
@@ -70,7 +71,7 @@ def configure_logging(level: Level = "info", format: Format = "text", stream: Te
         )
     )
     root = logging.getLogger()
-    for before in [each for each in root.handlers if each.get_name() == _HANDLER]:
+    for before in [each for each in root.handlers if each.get_name() == HANDLER]:
         root.removeHandler(before)
     root.addHandler(handler)
     root.setLevel(level.upper())

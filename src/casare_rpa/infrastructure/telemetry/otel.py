@@ -110,6 +110,7 @@ class ProcessSpan:
             context.detach(self._token)
         self._span.set_attribute("casare.outcome", outcome)
         if error is not None:
+            error = error.split("\n", 1)[0]
             kind = _TYPE_OF_AN_ERROR.match(error)
             _fail(self._span, kind[1] if kind else "_OTHER", error[kind.end() :] if kind else error)
         self._span.end()
