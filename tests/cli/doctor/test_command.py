@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from casare_rpa.infrastructure.queue.doctor.checks import CHECKS
+from tests.examples.blocks import ROOT, rows_of
 
 if TYPE_CHECKING:
     import pytest
@@ -51,7 +52,11 @@ async def test_what_others_called_themselves_is_printed_harmlessly(casare: Casar
     holder = await asyncpg.connect(database, server_settings={"application_name": NASTY})
     try:
         await holder.execute("BEGIN; SELECT pg_current_xact_id()")
-        assert "\\x1b[31mreport" in (await casare("doctor")).done()  # the fixture has looked for escape characters
+        assert "[31mreport" in (await casare("doctor")).done()  # the fixture has looked for escape characters
         assert (await casare("doctor", "--json")).out.isascii()
     finally:
         await holder.close()
+
+
+def test_the_guide_names_every_check() -> None:
+    assert [row[0] for row in rows_of(ROOT / "docs" / "guides" / "doctor.md", "Checks")] == [c.name for c in CHECKS]
