@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from pgqueuer.models import Job
 
+    from casare_rpa.infrastructure.telemetry import Metrics
+
 PAYLOAD = {"text": "x" * 135}
 PAYLOAD_BYTES = b"x" * 150
 FEEDERS = 2
@@ -50,7 +52,7 @@ class Scenario:
 SCENARIOS = [Scenario(100, 2, 100), Scenario(100, 5, 10), Scenario(100, 20, 1)]
 
 
-async def casare(url: str, scenario: Scenario, seconds: float) -> float:
+async def casare(url: str, scenario: Scenario, seconds: float, metrics: Metrics | None = None) -> float:
     """Return jobs per second of this library. A consumer may hold two batches, so that one is settled while the other runs."""
     slots = 2 * scenario.claim if scenario.claim > 1 else 1
     config = QueueConfig(database_url=url, max_concurrent_jobs=slots, batch_size=scenario.claim, connection_pool_size=2)
@@ -62,9 +64,10 @@ async def casare(url: str, scenario: Scenario, seconds: float) -> float:
         ended.value += 1
 
     async with AsyncExitStack() as stack:
-        producer = await stack.enter_async_context(PgQueuerProducer(config))
+        producer = await stack.enter_async_context(PgQueuerProducer(config, metrics=metrics))
         consumers = [
-            await stack.enter_async_context(PgQueuerConsumer(config, f"robot-{n}")) for n in range(scenario.consumers)
+            await stack.enter_async_context(PgQueuerConsumer(config, f"robot-{n}", metrics=metrics))
+            for n in range(scenario.consumers)
         ]
         runs = [asyncio.create_task(consumer.run(handler)) for consumer in consumers]
         rate = await saturate(lambda: producer.enqueue_batch(jobs), ended, scenario, seconds)

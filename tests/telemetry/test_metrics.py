@@ -115,7 +115,7 @@ def test_names_are_bounded_however_many_are_invented(metrics: Metrics, registry:
     for number in range(10 * MOST_NAMES):
         metrics.enqueued({f"queue {number}": 1})
         metrics.settled("queue 0", f"workflow {number}", "completed")
-        metrics.attempt_ran(f"queue {number}", f"workflow {number}", 0.1)
+        metrics.settled(f"queue {number}", f"workflow {number}", "completed", 0.1)
     families = {family.name: family for family in registry.collect()}
     enqueued = {sample.labels["queue"]: sample.value for sample in families["casare_jobs_enqueued"].samples}
     assert len(enqueued) == MOST_NAMES + 1
@@ -151,8 +151,7 @@ def test_names_that_are_taken_are_refused():
 def test_nothing_is_lost_between_threads(metrics: Metrics, registry: CollectorRegistry):
     def count() -> None:
         for number in range(2000):
-            metrics.settled("q", "w", "completed")
-            metrics.attempt_ran("q", "w", number)
+            metrics.settled("q", "w", "completed", number)
 
     threads = [threading.Thread(target=count) for _ in range(4)]
     for thread in threads:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Self
 from casare_rpa.infrastructure.telemetry.events import Event
 from casare_rpa.infrastructure.telemetry.log import Log
 from casare_rpa.infrastructure.telemetry.trace_context import context_of, trace_id_of
-from casare_rpa.infrastructure.telemetry.tracing import begin_process
+from casare_rpa.infrastructure.telemetry.tracing import begin_process, may_trace
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
     from contextvars import Token
     from types import TracebackType
-    from uuid import UUID
 
     from casare_rpa.infrastructure.telemetry.job import Job
     from casare_rpa.infrastructure.telemetry.otel import ProcessSpan
 
+_NO_CONTEXT: dict[str, str] = {}
 _current: ContextVar[Attempt | None] = ContextVar("casare_attempt", default=None)
 
 
@@ -29,33 +29,21 @@ class Attempt:
     The handler runs inside of ``with attempt``. Whatever goes wrong with tracing, the handler runs.
     """
 
-    __slots__ = (
-        "_began",
-        "_carrier",
-        "_ended",
-        "_span",
-        "_token",
-        "job_id",
-        "number",
-        "queue",
-        "robot_id",
-        "seconds",
-        "workflow",
-    )
+    seconds: float | None = None
+    """Time in the handler, once it has ended."""
+    # Set when there is something to keep: one of these is made for every job.
+    _ended: tuple[str, str | None] = ("released", None)
+    _span: ProcessSpan | None = None
+    _token: Token[Attempt | None] | None = None
+    _began = 0.0
 
     def __init__(self, robot_id: str, queue: str, job: Job) -> None:
         self.robot_id = robot_id
         self.queue = queue
-        self.job_id: UUID | None = job.id
+        self.job_id = job.id
         self.workflow = job.workflow
         self.number = job.attempt
-        self.seconds: float | None = None
-        """Time in the handler, once it has ended."""
-        self._carrier: dict[str, str] = context_of(job.metadata) if job.metadata else {}
-        self._ended: tuple[str, str | None] = ("released", None)
-        self._began = 0.0
-        self._span: ProcessSpan | None = None
-        self._token: Token[Attempt | None] | None = None
+        self._carrier = context_of(job.metadata) if job.metadata else _NO_CONTEXT
 
     def ended(self, outcome: str, error: str | None) -> None:
         """Say how the handler ended, before leaving."""
@@ -69,12 +57,8 @@ class Attempt:
 
     def __enter__(self) -> Self:
         self._token = _current.set(self)
-        try:
-            self._span = begin_process(self._carrier, self._attributes)
-            if self._span is not None:
-                self._span.enter()
-        except Exception as error:  # noqa: BLE001 - an exporter's fault is not the job's
-            tracing_failed(error)
+        if may_trace():
+            self._enter_span()
         self._began = time.monotonic()
         return self
 
@@ -82,13 +66,24 @@ class Attempt:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.seconds = time.monotonic() - self._began
-        try:
-            if self._span is not None:
-                self._span.leave(*self._ended)
-        except Exception as fault:  # noqa: BLE001 - as above
-            tracing_failed(fault)
+        if self._span is not None:
+            self._leave_span(self._span)
         if self._token is not None:
             _current.reset(self._token)
+
+    def _enter_span(self) -> None:
+        try:
+            self._span = begin_process(self._carrier, self._attributes)
+            if self._span is not None:
+                self._span.enter()
+        except Exception as error:  # noqa: BLE001 - an exporter's fault is not the job's
+            tracing_failed(error)
+
+    def _leave_span(self, span: ProcessSpan) -> None:
+        try:
+            span.leave(*self._ended)
+        except Exception as error:  # noqa: BLE001 - as above
+            tracing_failed(error)
 
     def _attributes(self) -> dict[str, Any]:
         return {

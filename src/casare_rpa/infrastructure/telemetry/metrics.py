@@ -58,25 +58,23 @@ class Metrics:
             if not jobs:
                 return
             self._claimed.add((queue,), len(jobs))
-            waits = self._waits.at((queue,))
-            for job in jobs:
-                if job.attempt == 1:  # a later one has no time of its own from which it was due
-                    observe(waits, _wait(job))
+            # A later attempt has no time of its own from which it was due.
+            observe(self._waits.at((queue,)), [_wait(job) for job in jobs if job.attempt == 1])
 
     def claim_failed(self, queue: str) -> None:
         """A claim failed, or its answer was given up."""
         with self._lock:
             self._claims.add((self._names.queue(queue), "failed"))
 
-    def attempt_ran(self, queue: str, workflow: str, seconds: float) -> None:
-        """A handler has ended."""
+    def settled(
+        self, queue: str, workflow: str, outcome: str, seconds: float | None = None, *, attempts: int = 1
+    ) -> None:
+        """Attempts were settled, after so many seconds in the handler if it was called."""
         with self._lock:
-            observe(self._durations.at(self._names.pair(queue, workflow)), seconds)
-
-    def settled(self, queue: str, workflow: str, outcome: str, attempts: int = 1) -> None:
-        """Attempts were settled."""
-        with self._lock:
-            self._settled.add((*self._names.pair(queue, workflow), outcome), attempts)
+            pair = self._names.pair(queue, workflow)
+            self._settled.add((*pair, outcome), attempts)
+            if seconds is not None:
+                observe(self._durations.at(pair), (seconds,))
 
     def lease_lost(self, queue: str) -> None:
         """A lease was lost."""

@@ -24,6 +24,9 @@ class BoundedNames:
 
     def pair(self, queue: str, workflow: str) -> tuple[str, str]:
         """Return the names of a queue and a workflow in it; once there have been a hundred pairs, the workflow is ``other``."""
+        pair = (queue, workflow)
+        if pair in self._pairs:
+            return pair
         pair = (self.queue(queue), workflow)
         if pair not in self._pairs:
             if len(self._pairs) >= MOST_NAMES:

@@ -78,9 +78,7 @@ class RobotTelemetry:
         """The database has settled an attempt; `status` is the job's now."""
         ending = _ending(outcome, status)
         if self._metrics is not None:
-            if attempt.seconds is not None:
-                self._metrics.attempt_ran(self._queue, attempt.workflow, attempt.seconds)
-            self._metrics.settled(self._queue, attempt.workflow, ending)
+            self._metrics.settled(self._queue, attempt.workflow, ending, attempt.seconds)
         if ending == "retried":
             self._log.warning(Event.JOB_FAILED, **attempt.fields(), error=first_line(error))
         elif ending == "failed":
@@ -91,7 +89,7 @@ class RobotTelemetry:
     def released(self, attempts: int) -> None:
         """Attempts were released of which nothing more is known here."""
         if self._metrics is not None and attempts:
-            self._metrics.settled(self._queue, OTHER, "released", attempts)
+            self._metrics.settled(self._queue, OTHER, "released", attempts=attempts)
 
     def settlement_given_up(self, attempt: Attempt, outcome: str, error: str) -> None:
         """The robot stops before the database could be told how an attempt ended: its lease will run out."""

@@ -7,7 +7,10 @@ tenth of what a robot does beside its handlers.
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
 """Upper bounds of the histograms, in seconds: from a row that is looked up to a suite that runs through the night."""
@@ -53,7 +56,9 @@ class Histogram:
         return found
 
 
-def observe(distribution: Distribution, seconds: float) -> None:
-    """Add one observation."""
-    distribution.buckets[bisect_left(BUCKETS, seconds)] += 1
-    distribution.total[0] += seconds
+def observe(distribution: Distribution, observations: Sequence[float]) -> None:
+    """Add observations, in seconds."""
+    buckets = distribution.buckets
+    for seconds in observations:
+        buckets[bisect_left(BUCKETS, seconds)] += 1
+    distribution.total[0] += sum(observations)

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 _API = "opentelemetry.trace"
 
 
+def may_trace() -> bool:
+    """Whether this program may have set OpenTelemetry up."""
+    return _API in sys.modules
+
+
 def begin_enqueue(queues: Callable[[], list[str]], jobs: int) -> EnqueueSpan | None:
     """Start the span of a call that enqueues, if this program traces."""
-    if _API not in sys.modules:
+    if not may_trace():
         return None
     from casare_rpa.infrastructure.telemetry.otel import EnqueueSpan  # noqa: PLC0415 - see above
 
@@ -27,7 +32,7 @@ def begin_enqueue(queues: Callable[[], list[str]], jobs: int) -> EnqueueSpan | N
 
 def begin_process(carrier: Mapping[str, str], attributes: Callable[[], dict[str, Any]]) -> ProcessSpan | None:
     """Start the span of an attempt, if this program traces; the attributes are asked for only then."""
-    if _API not in sys.modules:
+    if not may_trace():
         return None
     from casare_rpa.infrastructure.telemetry.otel import ProcessSpan  # noqa: PLC0415 - see above
 
