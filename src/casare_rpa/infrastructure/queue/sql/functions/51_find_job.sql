@@ -6,7 +6,8 @@
 -- Errors: CR005 for a login that is not registered.
 -- Guarantees: looks at waiting jobs, dead letters and history in one snapshot. Changes and locks nothing.
 CREATE OR REPLACE FUNCTION find_job(p_id uuid) RETURNS SETOF all_jobs
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     v_scope record;
 BEGIN

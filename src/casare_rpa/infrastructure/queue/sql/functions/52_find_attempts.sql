@@ -8,7 +8,8 @@
 -- Inside: the attempt that completed it stands in its history row.
 CREATE OR REPLACE FUNCTION find_attempts(p_id uuid)
 RETURNS TABLE (attempt integer, robot text, claimed_at timestamptz, started_at timestamptz, ended_at timestamptz, outcome text, error text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
 DECLARE
     v_scope record;
