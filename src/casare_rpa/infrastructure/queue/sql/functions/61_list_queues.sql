@@ -7,9 +7,9 @@
 -- since which the job at the head of the line has been due, `oldest_seconds` how long ago that was. `failed_per_minute` counts
 -- jobs that failed for good. `estimated` says that a number of the row is an estimate.
 -- Errors: CR002 when there is no such queue: one exists from its first job on. CR005 for a queue that is not the login's.
--- Guarantees: changes and locks nothing, and sees all in one snapshot. Some 25,000 jobs are counted to the last. Of more of them,
--- fewer than 10,000 of a queue and 50,000 in all are, the smallest queues first, and the rest is estimated from 2,000 pages: a
--- look at ten million jobs costs about what one at a million does.
+-- Guarantees: changes and locks nothing, and sees all in one snapshot. Some 25,000 jobs are counted to the last. Of more of them
+-- 10,000 are, the smallest queues first, and the rest is estimated from 2,000 pages: a look at ten million jobs costs about what one
+-- at a hundred thousand does.
 CREATE OR REPLACE FUNCTION list_queues(p_queue text DEFAULT NULL)
 RETURNS TABLE (
     queue_name text, waiting bigint, due bigint, deferred bigint, claimed bigint, running bigint, dead_letters bigint, oldest_due_at timestamptz,
@@ -25,8 +25,7 @@ DECLARE
     v_waiting record;
     v_dead    record;
     v_big     boolean := is_big('jobs');
-    v_left    bigint := 50000;
-    v_most    bigint;
+    v_left    bigint := 10000;
 BEGIN
     SELECT * INTO v_scope FROM caller_scope();
     IF p_queue IS NOT NULL THEN
@@ -35,11 +34,11 @@ BEGIN
     FOR v_queue IN
         WITH guessed AS MATERIALIZED (SELECT * FROM sample_jobs(v_now)),
              held AS MATERIALIZED (SELECT * FROM count_held(CASE WHEN v_big THEN 20000 END)),
-             ended AS MATERIALIZED (SELECT * FROM count_ended(v_minute, v_now, v_scope.tenant))
-        SELECT q.queue_name, q.routes, g.*, h.*, e.*, p.paused_at, p.paused_by
+             ended AS MATERIALIZED (SELECT * FROM count_ended(v_minute, v_now, v_scope.tenant)),
+             dead AS MATERIALIZED (SELECT * FROM sample_dead_letters(v_scope.tenant))
+        SELECT q.queue_name, q.routes, g.*, h.*, e.*, p.paused_at, p.paused_by, (SELECT d.letters FROM dead d WHERE d.queue_name = q.queue_name) AS letters
           FROM (SELECT r.queue_name, array_agg(DISTINCT r.route_id) AS routes FROM routes r
-                 WHERE (p_queue IS NULL OR r.queue_name = p_queue)
-                   AND (v_scope.tenant IS NULL OR r.tenant_id = v_scope.tenant) AND (v_scope.queues IS NULL OR r.queue_name = ANY (v_scope.queues))
+                 WHERE (p_queue IS NULL OR r.queue_name = p_queue) AND in_scope(v_scope.tenant, v_scope.queues, r.tenant_id, r.queue_name)
                  GROUP BY r.queue_name) q
          CROSS JOIN LATERAL (SELECT sum(s.ready) AS ready, sum(s.ripe) AS ripe, sum(s.deferred) AS deferred, sum(s.claimed) AS claimed_guess,
                                     sum(s.running) AS running_guess FROM guessed s WHERE s.route_id = ANY (q.routes)) g
@@ -50,10 +49,9 @@ BEGIN
           LEFT JOIN paused_queues p ON p.queue_name = q.queue_name
          ORDER BY coalesce(g.ready, 0) + coalesce(g.deferred, 0)
     LOOP
-        v_most := CASE WHEN v_big THEN greatest(least(10000, v_left), 1) END;
-        SELECT * INTO v_waiting FROM count_waiting(v_queue.routes, v_now, v_most, v_queue.ready, v_queue.ripe, v_queue.deferred);
+        SELECT * INTO v_waiting FROM count_waiting(v_queue.routes, v_now, CASE WHEN v_big THEN greatest(v_left, 1) END, v_queue.ready, v_queue.ripe, v_queue.deferred);
         v_left := v_left - v_waiting.counted;
-        SELECT * INTO v_dead FROM count_dead_letters(v_queue.queue_name, v_scope.tenant, v_minute);
+        SELECT * INTO v_dead FROM count_dead_letters(v_queue.queue_name, v_scope.tenant, v_minute, v_queue.letters);
 
         queue_name := v_queue.queue_name;
         due := v_waiting.due;

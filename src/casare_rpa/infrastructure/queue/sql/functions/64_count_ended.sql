@@ -1,27 +1,39 @@
 -- Counts of what has ended, each bounded.
 
--- Dead letters of a queue and tenant (NULL is all), and how many of them died after p_since. Of a big table up to 10,000 of the
--- queue are counted, the newest first; the rest is a guess.
-CREATE OR REPLACE FUNCTION count_dead_letters(p_queue text, p_tenant text, p_since timestamptz, OUT letters bigint, OUT lately bigint, OUT cut boolean)
+-- A guess at how many dead letters of a tenant (NULL is all) each queue has, from 2,000 pages of a big table.
+CREATE OR REPLACE FUNCTION sample_dead_letters(p_tenant text) RETURNS TABLE (queue_name text, letters bigint)
 LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
 DECLARE
-    v_big   boolean := is_big('dead_letter_queue');
     v_share double precision;
 BEGIN
+    IF is_big('dead_letter_queue') THEN
+        v_share := 2000.0 / pages_of('dead_letter_queue');
+        RETURN QUERY
+        SELECT d.queue_name, (count(*) / v_share)::bigint FROM dead_letter_queue d TABLESAMPLE SYSTEM (100 * v_share) REPEATABLE (1)
+         WHERE p_tenant IS NULL OR d.tenant_id = p_tenant
+         GROUP BY d.queue_name;
+    END IF;
+END $$;
+
+-- Dead letters of a queue and tenant, and how many of them died after p_since. Of a big table up to 5,000 of the queue are counted,
+-- the newest first; it is as many as was guessed when there are more.
+CREATE OR REPLACE FUNCTION count_dead_letters(
+    p_queue text, p_tenant text, p_since timestamptz, p_guess bigint, OUT letters bigint, OUT lately bigint, OUT cut boolean)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_most bigint := CASE WHEN is_big('dead_letter_queue') THEN 5000 END;
+BEGIN
     IF p_tenant IS NULL THEN -- apart: the index alone answers it
-        SELECT count(*), count(*) FILTER (WHERE n.finished_at > p_since), v_big AND count(*) >= 10000 INTO letters, lately, cut
-          FROM (SELECT d.finished_at FROM dead_letter_queue d WHERE d.queue_name = p_queue
-                 ORDER BY d.finished_at DESC LIMIT CASE WHEN v_big THEN 10000 END) n;
+        SELECT count(*), count(*) FILTER (WHERE n.finished_at > p_since), coalesce(count(*) >= v_most, false) INTO letters, lately, cut
+          FROM (SELECT d.finished_at FROM dead_letter_queue d WHERE d.queue_name = p_queue ORDER BY d.finished_at DESC LIMIT v_most) n;
     ELSE
         SELECT count(*) FILTER (WHERE n.tenant_id = p_tenant), count(*) FILTER (WHERE n.tenant_id = p_tenant AND n.finished_at > p_since),
-               v_big AND count(*) >= 10000 INTO letters, lately, cut
-          FROM (SELECT d.finished_at, d.tenant_id FROM dead_letter_queue d WHERE d.queue_name = p_queue
-                 ORDER BY d.finished_at DESC LIMIT CASE WHEN v_big THEN 10000 END) n;
+               coalesce(count(*) >= v_most, false) INTO letters, lately, cut
+          FROM (SELECT d.finished_at, d.tenant_id FROM dead_letter_queue d WHERE d.queue_name = p_queue ORDER BY d.finished_at DESC LIMIT v_most) n;
     END IF;
     IF cut THEN
-        v_share := 2000.0 / pages_of('dead_letter_queue');
-        letters := greatest(letters, (SELECT (count(*) / v_share)::bigint FROM dead_letter_queue d TABLESAMPLE SYSTEM (100 * v_share) REPEATABLE (1)
-                                       WHERE d.queue_name = p_queue AND (p_tenant IS NULL OR d.tenant_id = p_tenant)));
+        letters := greatest(letters, p_guess);
     END IF;
 END $$;
 
