@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
+from tests.plans.filled import SIZES
 from tests.plans.measure import hold_off_upkeep, warm_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 FIGURE = "buffers"
+EARLY, LATE = "buffers, early plans", "buffers, late plans"
+COST, ESTIMATES = "cost of a database", "estimates"
+_OF_SIZES = f"{'shared buffers of a call with so many jobs waiting':<52}" + "".join(f"{size:>10,}" for size in SIZES)
+SECTIONS = {
+    FIGURE: "shared buffers of a call",
+    EARLY: f"plans made while there was nothing\n{_OF_SIZES}",
+    LATE: f"plans made for what there is\n{_OF_SIZES}",
+    ESTIMATES: "what list_queues says of a million jobs: counted ~ estimated",
+    COST: "what the databases took",
+}
 
 
 @pytest.fixture
@@ -42,13 +53,22 @@ def record(record_property: Callable[[str, object], None]) -> Callable[[str, str
     return remember
 
 
+@pytest.fixture
+def record_sizes(record_property: Callable[[str, object], None]) -> Callable[[str, str, list[int]], None]:
+    """Remember what a call cost at each size for the table."""
+
+    def remember(plans: str, call: str, buffers: list[int]) -> None:
+        record_property(plans, f"{call:<52}" + "".join(f"{each:>10,}" for each in buffers))
+
+    return remember
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.get_verbosity() < 1:
         return
     reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
-    lines = [
-        line for report in reports if report.when == "call" for name, line in report.user_properties if name == FIGURE
-    ]
-    if lines:
-        terminalreporter.section("shared buffers of a call")
-        terminalreporter.write_line("\n".join(lines))
+    found = [each for report in reports if report.when == "call" for each in report.user_properties]
+    for section, title in SECTIONS.items():
+        if lines := [str(line) for name, line in found if name == section]:
+            terminalreporter.section(title)
+            terminalreporter.write_line("\n".join(lines))

@@ -26,11 +26,13 @@ ENOUGH_FOR_A_GENERIC_PLAN = 7
 """Calls after which PostgreSQL has decided whether to keep a plan that knows no arguments."""
 
 
-async def buffers(connection: asyncpg.Connection, sql: str, *arguments: Any) -> int:
-    """Return the shared buffers that a call hits or reads. Its effects are rolled back."""
+async def buffers(connection: asyncpg.Connection, sql: str, *arguments: Any, before: str = "") -> int:
+    """Return the shared buffers that a call hits or reads, after something was done `before`. All effects are rolled back."""
     transaction = connection.transaction()
     await transaction.start()
     try:
+        if before:
+            await connection.execute(before)
         [[text]] = await connection.fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", *arguments)
     finally:
         await transaction.rollback()

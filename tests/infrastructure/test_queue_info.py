@@ -1,0 +1,329 @@
+"""How a queue is doing: exact while that is cheap, and only what the login may see."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from casare_rpa.infrastructure.queue import (
+    JobModel,
+    JobStatus,
+    NotPermitted,
+    PgQueuerConsumer,
+    PgQueuerProducer,
+    QueueConfig,
+    QueueInfo,
+    QueueNotFound,
+)
+from tests.infrastructure.helpers import claim, jobs
+from tests.plans.measure import buffers, hold_off_upkeep
+from tests.rights.logins import Logins
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import asyncpg
+
+    from tests.clock import FrozenClock
+
+DEFAULT = "casare_rpa_jobs"
+
+
+@pytest.fixture
+async def consumer(config: QueueConfig) -> AsyncIterator[PgQueuerConsumer]:
+    async with PgQueuerConsumer(config.model_copy(update={"max_concurrent_jobs": 20}), robot_id="robot-1") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def logins(connection: asyncpg.Connection, database_url: str) -> AsyncIterator[Logins]:
+    async with Logins(connection, database_url) as made:
+        yield made
+
+
+def counts(queue: QueueInfo) -> dict[str, int]:
+    names = ("waiting", "due", "deferred", "claimed", "running", "dead_letters")
+    return {name: getattr(queue, name) for name in names if getattr(queue, name)}
+
+
+async def test_a_queue_is_listed_from_its_first_job_on(producer: PgQueuerProducer) -> None:
+    assert await producer.list_queues() == []
+    with pytest.raises(QueueNotFound, match=f'there is no queue "{DEFAULT}"'):
+        await producer.get_queue()
+
+    await producer.enqueue_batch([*jobs(0, 1), *jobs(2, queue_name="letters"), *jobs(3, queue_name="Ämter")])
+    await producer.purge_queue("letters")
+
+    assert [(queue.queue_name, queue.waiting) for queue in await producer.list_queues()] == [
+        (DEFAULT, 2),
+        ("letters", 0),
+        ("Ämter", 1),
+    ]
+    assert (await producer.get_queue()).queue_name == DEFAULT
+    with pytest.raises(QueueNotFound, match='there is no queue "unknown"'):
+        await producer.get_queue("unknown")
+
+
+async def test_a_job_is_counted_where_it_is(
+    clock: FrozenClock, producer: PgQueuerProducer, consumer: PgQueuerConsumer
+) -> None:
+    now = await clock.now()
+    await producer.enqueue_batch([*jobs(*range(7), max_retries=1), *jobs(7, queue_name="other")])
+    await producer.enqueue_batch([*jobs(8, 9, run_at=now + timedelta(hours=1)), *jobs(10, run_at=now)])
+    await claim(consumer)
+    await consumer.start_job(await claim(consumer))
+    await consumer.start_job(await claim(consumer))
+    await consumer.complete_job(await claim(consumer))
+    await consumer.fail_job(await claim(consumer), "no")
+    await producer.cancel_job(await producer.enqueue_job(*jobs(11)))
+
+    found = await producer.get_queue()
+
+    assert counts(found) == {"waiting": 5, "due": 3, "deferred": 2, "claimed": 1, "running": 2, "dead_letters": 1}
+    assert not found.estimated
+    assert counts(await producer.get_queue("other")) == {"waiting": 1, "due": 1}
+
+
+async def test_a_job_whose_time_has_come_is_due_before_anybody_has_promoted_it(
+    clock: FrozenClock, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    await hold_off_upkeep(connection)
+    run_at = await clock.now() + timedelta(seconds=5)
+    await producer.enqueue_batch([*jobs(0, run_at=run_at), *jobs(1, run_at=run_at + timedelta(hours=1))])
+    assert counts(await producer.get_queue()) == {"waiting": 2, "deferred": 2}
+
+    await clock.advance(7)
+
+    found = await producer.get_queue()
+    assert await connection.fetchval("SELECT bool_and(deferred) FROM pgqueuer.jobs"), "it was promoted: no test"
+    assert counts(found) == {"waiting": 2, "due": 1, "deferred": 1}
+    assert (found.oldest_due_at, found.oldest_seconds) == (run_at, 2)
+    assert found.due == await producer.get_queue_depth()
+
+
+async def test_the_head_of_the_line_waits_since_it_was_due(
+    clock: FrozenClock, producer: PgQueuerProducer, consumer: PgQueuerConsumer
+) -> None:
+    began = await clock.now()
+    await producer.enqueue_job(JobModel(workflow="w", priority=20, retry_delay=10))
+    await clock.advance(3)
+    await producer.enqueue_job(JobModel(workflow="w", priority=0))
+    await clock.advance(4)
+    assert (await producer.get_queue()).oldest_due_at == began
+
+    await consumer.fail_job(await claim(consumer), "no", retry_in=10)
+    found = await producer.get_queue()
+    assert (found.oldest_due_at, found.oldest_seconds) == (began + timedelta(seconds=3), 4)
+
+    await claim(consumer)
+    found = await producer.get_queue()
+    assert (found.oldest_due_at, found.oldest_seconds, found.deferred) == (None, None, 1)
+
+    await clock.advance(11)
+    found = await producer.get_queue()
+    assert (found.oldest_due_at, found.oldest_seconds) == (began + timedelta(seconds=17), 1), "due after its pause"
+
+
+async def test_what_ended_within_a_minute_is_counted(
+    clock: FrozenClock, config: QueueConfig, producer: PgQueuerProducer, consumer: PgQueuerConsumer
+) -> None:
+    await producer.enqueue_batch(jobs(*range(7)))
+    await consumer.complete_job(await claim(consumer))
+    await clock.advance(59)
+    await consumer.complete_job(await claim(consumer))
+    await consumer.complete_job(await claim(consumer))
+    await consumer.fail_job(await claim(consumer), "tried again")
+    await consumer.fail_job(await claim(consumer), "a dead letter", business=True)
+    async with PgQueuerConsumer(config.model_copy(update={"enable_dlq": False}), robot_id="robot-2") as keeps_none:
+        await keeps_none.fail_job(await claim(keeps_none), "none is kept", business=True)
+    found = await producer.get_queue()
+    assert (found.completed_per_minute, found.failed_per_minute, found.estimated) == (3, 2, False)
+
+    await clock.advance(2)
+    found = await producer.get_queue()
+    assert (found.completed_per_minute, found.failed_per_minute) == (2, 2)
+    await clock.advance(60)
+    found = await producer.get_queue()
+    assert (found.completed_per_minute, found.failed_per_minute, found.dead_letters) == (0, 0, 1)
+
+
+async def test_a_minute_may_begin_in_the_week_before(
+    clock: FrozenClock, producer: PgQueuerProducer, consumer: PgQueuerConsumer
+) -> None:
+    """History is kept in a table for each week; the next one is there ahead of time."""
+    now = await clock.now()
+    monday = (now + timedelta(days=7 - now.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+    await clock.advance((monday - now).total_seconds() - 10)
+    await producer.enqueue_batch(jobs(0, 1))
+    await consumer.complete_job(await claim(consumer))
+    await clock.advance(20)
+    await consumer.complete_job(await claim(consumer))
+
+    assert (await producer.get_queue()).completed_per_minute == 2
+
+
+async def test_a_very_busy_minute_is_estimated(
+    clock: FrozenClock, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    """An hour of history of which the last minute alone has hundreds of pages, a quarter of it of another queue."""
+    await producer.enqueue_batch([*jobs(0), *jobs(1, queue_name="other")])
+    await connection.execute(
+        """INSERT INTO pgqueuer.job_history (id, seq, created_at, finished_at, retry_delay, status, max_retries, attempt,
+                                             crashes, priority, queue_name, workflow, on_crash, payload)
+           SELECT gen_random_uuid(), n, now, now - (60000 - n) * interval '2 ms', 5,
+                  (CASE WHEN n % 10 = 0 THEN 'FAILED' ELSE 'COMPLETED' END)::pgqueuer.job_status, 3, 1, 0, 5,
+                  CASE WHEN n % 4 = 0 THEN 'other' ELSE 'casare_rpa_jobs' END, 'w', 'retry', '{"invoice": 7}'
+             FROM pgqueuer.frozen_clock, generate_series(1, 60000) n"""
+    )
+    exact = {
+        row["queue_name"]: row
+        for row in await connection.fetch(
+            """SELECT queue_name, count(*) FILTER (WHERE status = 'COMPLETED') AS completed,
+                      count(*) FILTER (WHERE status = 'FAILED') AS failed
+                 FROM pgqueuer.job_history, pgqueuer.frozen_clock WHERE finished_at > now - interval '1 minute' GROUP BY 1"""
+        )
+    }
+    for queue in await producer.list_queues():
+        assert queue.estimated
+        assert queue.completed_per_minute == pytest.approx(exact[queue.queue_name]["completed"], rel=0.1)
+        assert queue.failed_per_minute == pytest.approx(exact[queue.queue_name]["failed"], rel=0.1)
+    pages = await connection.fetchval(
+        "SELECT sum(pg_relation_size(inhrelid)) / 8192 FROM pg_inherits WHERE inhparent = 'pgqueuer.job_history'::regclass"
+    )
+    assert pages > 1000
+    for _ in range(2):  # the first time reads what the system knows of the tables
+        cost = await buffers(connection, "SELECT * FROM pgqueuer.list_queues()")
+    assert cost < 500
+
+
+async def test_a_pause_is_shown_with_its_time_and_the_login_of_the_first_one(
+    clock: FrozenClock, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    await producer.enqueue_batch([*jobs(0), *jobs(1, queue_name="other")])
+    began, administrator = await clock.now(), await connection.fetchval("SELECT session_user")
+    await producer.pause_queue()
+    await clock.advance(5)
+    await producer.pause_queue()
+
+    found = await producer.get_queue()
+    assert (found.is_paused, found.paused_at, found.paused_by) == (True, began, administrator)
+    assert counts(found) == {"waiting": 1, "due": 1}
+    assert not (await producer.get_queue("other")).is_paused
+
+    await producer.resume_queue()
+    await producer.resume_queue()
+    found = await producer.get_queue()
+    assert (found.is_paused, found.paused_at, found.paused_by) == (False, None, None)
+
+
+async def test_a_login_sees_its_own_tenant_and_its_own_queues(
+    config: QueueConfig, producer: PgQueuerProducer, logins: Logins
+) -> None:
+    now = datetime.now(UTC)
+    for tenant, many in (("acme", 1), ("globex", 2), (None, 4)):
+        await producer.enqueue_batch(jobs(*range(5 * many), queue_name="invoices", tenant_id=tenant))
+        await producer.enqueue_batch(
+            jobs(*range(many), queue_name="invoices", tenant_id=tenant, run_at=now + timedelta(days=1))
+        )
+    await producer.enqueue_batch(
+        [
+            *jobs(0, queue_name="theirs", tenant_id="globex"),
+            *jobs(1, queue_name="elsewhere", tenant_id="acme"),
+        ]
+    )
+    robots = config.model_copy(update={"queue_name": "invoices", "max_concurrent_jobs": 50})
+    async with PgQueuerConsumer(robots, robot_id="r") as robot:
+        for nth, job in enumerate(await robot.claim_jobs(35)):
+            match nth % 5:
+                case 0:
+                    await robot.start_job(job)
+                case 1:
+                    await robot.complete_job(job)
+                case 2:
+                    await robot.fail_job(job, "no", business=True)
+        acme = await (await logins.make("viewer", tenant="acme", queues=["invoices", "theirs", "new"])).producer()
+        globex = await (await logins.make("producer", tenant="globex")).producer()
+
+        [mine] = await acme.list_queues()
+        theirs, invoices = sorted(await globex.list_queues(), key=lambda queue: queue.waiting)
+
+    assert theirs.queue_name == "theirs"
+    for found, many in ((mine, 1), (invoices, 2)):
+        assert found.queue_name == "invoices"
+        assert counts(found) == {
+            "waiting": many, "deferred": many, "claimed": 2 * many, "running": many, "dead_letters": many,
+        }  # fmt: skip
+        assert (found.completed_per_minute, found.failed_per_minute, found.estimated) == (many, many, False)
+    for hidden in ("theirs", "new"):
+        with pytest.raises(QueueNotFound, match=f'there is no queue "{hidden}"'):
+            await acme.get_queue(hidden)
+    with pytest.raises(NotPermitted, match='may not use the queue "elsewhere"'):
+        await acme.get_queue("elsewhere")
+
+
+async def test_a_robot_may_not_look_at_queues(producer: PgQueuerProducer, logins: Logins) -> None:
+    await producer.enqueue_batch(jobs(0))
+    robot = await (await logins.make("robot")).producer()
+    with pytest.raises(NotPermitted):
+        await robot.list_queues()
+
+
+async def test_a_job_is_either_purged_or_claimed(
+    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    """A purge of several steps, with robots that claim all the while."""
+    total = 25_000
+    for _ in range(5):
+        await producer.enqueue_batch(jobs(*range(total // 5)))
+    robots = config.model_copy(update={"max_concurrent_jobs": total, "connection_pool_size": 2})
+    async with PgQueuerConsumer(robots, robot_id="a") as a, PgQueuerConsumer(robots, robot_id="b") as b:
+        purge = asyncio.create_task(producer.purge_queue())
+        claimed = await asyncio.gather(*(claim_until(robot, purge) for robot in (a, b)))
+        assert await purge + sum(claimed) == total
+        assert all(claimed), "no robot claimed anything meanwhile"
+        statuses = await connection.fetch("SELECT DISTINCT status::text FROM pgqueuer.jobs")
+        assert [row[0] for row in statuses] == [JobStatus.CLAIMED]
+
+
+async def claim_until(robot: PgQueuerConsumer, done: asyncio.Task[int]) -> int:
+    claimed = 0
+    while not done.done():
+        claimed += len(await robot.claim_jobs(7))
+    return claimed
+
+
+async def test_a_step_of_a_purge_takes_what_was_there_when_the_first_one_began(
+    clock: FrozenClock, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    """Also what has become due meanwhile, and so has a later place than what was put in after the first step."""
+    later = await clock.now() + timedelta(seconds=5)
+    await producer.enqueue_batch([*jobs(0, 1, 2), *jobs(3, 4, run_at=later)])
+    step = await connection.fetchrow("SELECT * FROM pgqueuer.purge_waiting($1, 2)", DEFAULT)
+    assert step["purged"] == 2
+    await clock.advance(6)
+    await producer.enqueue_batch(jobs(5, 6))
+    await connection.fetch("SELECT pgqueuer.upkeep(true)")
+
+    purged = [
+        await connection.fetchval("SELECT purged FROM pgqueuer.purge_waiting($1, 2, $2)", DEFAULT, step["until"])
+        for _ in range(3)
+    ]
+
+    assert purged == [2, 1, 0]
+    left = await connection.fetch("SELECT (payload ->> 'n')::int AS n FROM pgqueuer.jobs ORDER BY seq")
+    assert [row["n"] for row in left] == [5, 6]
+
+
+async def test_a_purge_leaves_no_trace(producer: PgQueuerProducer, connection: asyncpg.Connection) -> None:
+    job_id = await producer.enqueue_job(JobModel(workflow="w", reference="R-1"))
+    await producer.comment_job(job_id, "is this needed?")
+    async with PgQueuerConsumer(producer.config, robot_id="r") as robot:
+        await robot.fail_job(await claim(robot), "no")
+
+    assert await producer.purge_queue() == 1
+
+    for table in ("jobs", "job_references", "job_attempts", "job_actions"):
+        assert await connection.fetchval(f"SELECT count(*) FROM pgqueuer.{table}") == 0, table
