@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import urllib.request
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import generate_latest
@@ -21,6 +22,8 @@ def get(url: str) -> str:
 async def test_depths_are_asked_for_when_somebody_looks(config, producer, registry):
     registry.register(QueueCollector(producer, ["casare_rpa_jobs", "empty"]))
     await producer.enqueue_batch([JobModel(workflow="w") for _ in range(3)])
+    await producer.enqueue_job(JobModel(workflow="w", run_at=datetime.now(UTC) + timedelta(hours=1)))
+    await producer.pause_queue()
 
     def serve_and_get() -> str:
         with serve_metrics(0, registry=registry) as server:
@@ -30,6 +33,12 @@ async def test_depths_are_asked_for_when_somebody_looks(config, producer, regist
     shown = await asyncio.to_thread(serve_and_get)
     assert 'casare_queue_depth{queue="casare_rpa_jobs"} 3.0' in shown
     assert 'casare_queue_depth{queue="empty"} 0.0' in shown
+    assert 'casare_queue_jobs{queue="casare_rpa_jobs",state="deferred"} 1.0' in shown
+    assert 'casare_queue_jobs{queue="casare_rpa_jobs",state="dead_letters"} 0.0' in shown
+    assert 'casare_queue_paused{queue="casare_rpa_jobs"} 1.0' in shown
+    assert 'casare_queue_paused{queue="empty"} 0.0' in shown
+    assert 'casare_queue_oldest_seconds{queue="empty"} 0.0' in shown
+    assert 'casare_queue_oldest_seconds{queue="casare_rpa_jobs"} 0.0\n' not in shown
     assert "casare_queue_up 1.0" in shown
 
 

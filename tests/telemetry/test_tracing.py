@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from casare_rpa.cli.handlers import Handler
-from casare_rpa.infrastructure.queue import DuplicateReference, JobModel, PgQueuerConsumer
+from casare_rpa.infrastructure.queue import DuplicateReference, JobModel, PgQueuerConsumer, PgQueuerSyncProducer
 from casare_rpa.infrastructure.queue.batches import BatchBuilder
 from tests.telemetry.conftest import set_provider
 from tests.waiting import eventually
@@ -129,6 +129,19 @@ async def test_handlers_that_run_at_once_have_each_their_own_span(config, produc
     await work_off(config, producer, handle, *ids)
     of_job = {said(span)["messaging.message.id"]: ids_of(span)[1] for span in named(spans, "process casare_rpa_jobs")}
     assert {str(job_id): (await producer.get_job(job_id)).result for job_id in ids} == of_job
+
+
+async def test_a_blocking_producer_goes_on_with_its_callers_trace(config, producer, spans):
+    def enqueue() -> None:
+        with (
+            PgQueuerSyncProducer(config) as blocking,
+            trace.get_tracer("mine").start_as_current_span("outside"),
+        ):
+            blocking.enqueue_job(JobModel(workflow="w"))
+
+    await asyncio.to_thread(enqueue)
+    (outside,), (enqueued,) = named(spans, "outside"), named(spans, "enqueue casare_rpa_jobs")
+    assert parent_of(enqueued) == ids_of(outside)
 
 
 async def test_what_a_handler_enqueues_is_in_the_same_trace(config, producer, spans):

@@ -22,6 +22,11 @@ class PgQueuerProducer(Enqueuing, DeadLetters, Queues, Waiting):
 
     Use it as ``async with PgQueuerProducer(config) as producer``. Calls survive dropped connections and restarts of the server:
     they are sent again for up to `outage_patience` seconds, an enqueue in such a way that no job is doubled.
+
+    Args:
+        config: the queue and its settings.
+        metrics: what `enable_metrics` returned; None counts nothing.
+
     """
 
     async def health_check(self) -> QueueHealth:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.filters import JobFilter
     from casare_rpa.infrastructure.queue.models import EnqueueResult, JobAttempt, JobModel, JobStatus, QueueHealth
     from casare_rpa.infrastructure.queue.pages import JobPage
+    from casare_rpa.infrastructure.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 
@@ -34,17 +35,19 @@ class PgQueuerSyncProducer:
 
     Args:
         config: the queue and its settings.
+        metrics: what `enable_metrics` returned; None counts nothing.
 
     """
 
-    def __init__(self, config: QueueConfig) -> None:
+    def __init__(self, config: QueueConfig, *, metrics: Metrics | None = None) -> None:
         self.config = config
+        self._metrics = metrics
         self._opening = threading.Lock()
         self._loop: BackgroundLoop | None = None
         self._producer: PgQueuerProducer | None = None
 
     def _make_producer(self) -> PgQueuerProducer:
-        return PgQueuerProducer(self.config)
+        return PgQueuerProducer(self.config, metrics=self._metrics)
 
     def __enter__(self) -> Self:
         """Connect and check the schema.

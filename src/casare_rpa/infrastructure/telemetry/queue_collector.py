@@ -1,4 +1,4 @@
-"""`QueueCollector`: how full the queues are, asked of the database whenever Prometheus asks."""
+"""`QueueCollector`: how queues are doing, asked of the database whenever Prometheus asks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from casare_rpa.foundation.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from prometheus_client.metrics_core import Metric
@@ -23,18 +23,46 @@ LONGEST_LOOK = 5.0
 """Seconds that the database has for an answer."""
 
 
-class DepthSource(Protocol):
+class Queue(Protocol):
+    """How a queue is doing, as a producer's `list_queues` says."""
+
+    @property
+    def queue_name(self) -> str: ...
+
+    @property
+    def due(self) -> int: ...
+
+    @property
+    def deferred(self) -> int: ...
+
+    @property
+    def claimed(self) -> int: ...
+
+    @property
+    def running(self) -> int: ...
+
+    @property
+    def dead_letters(self) -> int: ...
+
+    @property
+    def oldest_seconds(self) -> float | None: ...
+
+    @property
+    def is_paused(self) -> bool: ...
+
+
+class Producer(Protocol):
     """A producer, as far as it is used here."""
 
-    async def get_queue_depth(self, queue_name: str | None = None) -> int: ...
+    async def list_queues(self) -> Sequence[Queue]: ...
 
 
 class QueueCollector(Collector):
-    """Tells a registry how many jobs are due in some queues: ``registry.register(QueueCollector(producer, ["invoices"]))``.
+    """Tells a registry how some queues are doing: ``registry.register(QueueCollector(producer, ["invoices"]))``.
 
     Make it inside the event loop that the producer was opened in. The registry is best read in another thread, as `serve_metrics`
-    does; read inside that very loop it shows what it found the time before. One collector for each queue is enough: it is
-    the same number everywhere.
+    does; read inside that very loop it shows what it found the time before. One collector for each queue is enough: its
+    numbers are the same everywhere.
 
     Args:
         producer: an open producer.
@@ -45,7 +73,7 @@ class QueueCollector(Collector):
 
     """
 
-    def __init__(self, producer: DepthSource, queues: Iterable[str]) -> None:
+    def __init__(self, producer: Producer, queues: Iterable[str]) -> None:
         self._queues = [queues] if isinstance(queues, str) else list(dict.fromkeys(queues))
         if not 1 <= len(self._queues) <= MOST_QUEUES:
             raise ConfigError(f"a QueueCollector takes 1 to {MOST_QUEUES} queues, not {len(self._queues)}")
@@ -57,8 +85,8 @@ class QueueCollector(Collector):
                 "a QueueCollector is made inside the event loop that its producer was opened in"
             ) from None
         self._lock = threading.Lock()
-        self._looking: Future[dict[str, int]] | None = None
-        self._found: dict[str, int] = {}
+        self._looking: Future[dict[str, Queue | None]] | None = None
+        self._found: dict[str, Queue | None] = {}
 
     def describe(self) -> Iterator[Metric]:
         """Name what is collected, for the registry to register it without asking the database."""
@@ -102,14 +130,27 @@ class QueueCollector(Collector):
         self._looking = asyncio.run_coroutine_threadsafe(self._look(), self._loop)
         return bool(self._found)
 
-    async def _look(self) -> dict[str, int]:
+    async def _look(self) -> dict[str, Queue | None]:
+        """Return what is known of each queue; one that has never had a job is not known."""
         async with asyncio.timeout(LONGEST_LOOK):
-            return {queue: await self._producer.get_queue_depth(queue) for queue in self._queues}
+            known = {queue.queue_name: queue for queue in await self._producer.list_queues()}
+        return {name: known.get(name) for name in self._queues}
 
 
-def _families(found: dict[str, int], *, answered: bool) -> Iterator[Metric]:
+def _families(found: Mapping[str, Queue | None], *, answered: bool) -> Iterator[Metric]:
     depth = GaugeMetricFamily("casare_queue_depth", "Jobs that are pending and due", labels=["queue"])
-    for queue, jobs in found.items():
-        depth.add_metric([queue], jobs)
-    yield depth
+    jobs = GaugeMetricFamily(
+        "casare_queue_jobs", "Jobs in the other states that they are in", labels=["queue", "state"]
+    )
+    oldest = GaugeMetricFamily(
+        "casare_queue_oldest_seconds", "How long the first in line has been due", labels=["queue"]
+    )
+    paused = GaugeMetricFamily("casare_queue_paused", "Whether the queue hands out no jobs", labels=["queue"])
+    for name, queue in found.items():
+        depth.add_metric([name], queue.due if queue else 0)
+        for state in ("deferred", "claimed", "running", "dead_letters"):
+            jobs.add_metric([name, state], getattr(queue, state, 0))
+        oldest.add_metric([name], (queue and queue.oldest_seconds) or 0.0)
+        paused.add_metric([name], bool(queue and queue.is_paused))
+    yield from (depth, jobs, oldest, paused)
     yield GaugeMetricFamily("casare_queue_up", "Whether the database answered", value=answered)
