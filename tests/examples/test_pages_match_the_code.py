@@ -16,7 +16,9 @@ from casare_rpa.foundation.jsontext import MAX_DEPTH
 from casare_rpa.infrastructure.postgres.connection import OLDEST_SERVER
 from casare_rpa.infrastructure.queue.config import VARIABLES, QueueConfig
 from casare_rpa.infrastructure.queue.execution import MAX_ERROR_BYTES
-from casare_rpa.infrastructure.queue.models import MAX_BATCH, MAX_TAGS, JobModel
+from casare_rpa.infrastructure.queue.filters import MAX_FILTER_IDS
+from casare_rpa.infrastructure.queue.models import MAX_BATCH, MAX_COMMENT, MAX_TAGS, JobModel
+from casare_rpa.infrastructure.queue.pages import LOOK, MOST_COUNTED
 from tests.examples.blocks import ROOT, rows_of
 
 GUIDES = ROOT / "docs" / "guides"
@@ -88,6 +90,12 @@ async def test_the_numbers_of_the_limits_are_the_codes(connection):
         "pause before a retry": 300,
         "crashes until a job is quarantined": await crashes_until_quarantined(connection),
         "jobs in one listing": 1000,
+        "rows of a table that one page looks at": LOOK,
+        "rows that a count looks at": MOST_COUNTED,
+        "dead letters that are grouped": 100_000,
+        "ids in a filter": MAX_FILTER_IDS,
+        "comment": MAX_COMMENT,
+        "comments and edits of a job": 1000,
         "history kept": settings["days"],
         "server": OLDEST_SERVER // 10_000,
         "client": 11,
