@@ -92,6 +92,15 @@ async def test_list_goes_on_page_by_page(casare: Casare, producer: PgQueuerProdu
     assert "this is no cursor" in (await casare("jobs", "list", "--after", "x")).complaint(2)
 
 
+async def test_a_time_that_was_reckoned_is_named_for_the_next_page(casare: Casare, producer: PgQueuerProducer) -> None:
+    ids = await producer.enqueue_batch([JobModel(workflow="w") for _ in range(2)])
+    first = await casare("jobs", "list", "--since", "2h", "--until", "2100-01-01T00:00Z", "--limit", "1")
+    words = first.err.removeprefix("casare: there may be more: ").replace(", with", "").split()
+    assert [word for word in words if word.startswith("--")] == ["--after", "--since"]
+    (second,) = (await casare("jobs", "list", *words, "--until", "2100-01-01T00:00Z", "--json")).json()
+    assert second["id"] == str(min(ids))
+
+
 async def test_list_all(casare: Casare, producer: PgQueuerProducer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "_PAGE", 2)
     ids = await producer.enqueue_batch([JobModel(workflow="w") for _ in range(5)])

@@ -39,6 +39,7 @@ def list_(
     print_pages(
         lambda producer, size, cursor: producer.list_dead_letters(wanted, limit=size, after=cursor),
         _show_dead_letters,
+        where,
         limit=limit,
         after=after,
         everything=everything,

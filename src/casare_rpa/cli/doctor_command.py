@@ -30,7 +30,10 @@ def doctor(
     """
     from casare_rpa.infrastructure.queue import QueueConfig  # noqa: PLC0415 - help must not wait for it
     from casare_rpa.infrastructure.queue.doctor import examine  # noqa: PLC0415 - as above
+    from casare_rpa.orchestrator import uses_postgres  # noqa: PLC0415 - as above
 
+    if not uses_postgres() and not as_json:
+        note("USE_PGQUEUER is false: programs keep their queue in memory here; what follows is about the database")
     findings = asyncio.run(examine(QueueConfig.from_env()))
     worst = min((finding.state for finding in findings), key=_WORST_FIRST.index)
     if as_json:

@@ -39,6 +39,7 @@ def list_(
     print_pages(
         lambda producer, size, cursor: producer.list_jobs(wanted, limit=size, after=cursor),
         _show_jobs,
+        where,
         limit=limit,
         after=after,
         everything=everything,

@@ -11,6 +11,7 @@ from casare_rpa.cli.session import ask
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from casare_rpa.cli.selection import Selection
     from casare_rpa.infrastructure.queue import JobModel, JobPage, PgQueuerProducer
 
     Fetch = Callable[[PgQueuerProducer, int, str | None], Awaitable[JobPage]]
@@ -21,13 +22,22 @@ DEFAULT_LIMIT = 100
 
 
 def print_pages(
-    fetch: Fetch, show: Show, *, limit: int, after: str | None, everything: bool, as_json: bool, none: str
+    fetch: Fetch,
+    show: Show,
+    where: Selection,
+    *,
+    limit: int,
+    after: str | None,
+    everything: bool,
+    as_json: bool,
+    none: str,
 ) -> None:
     """Print a page of jobs, or all pages.
 
     Args:
         fetch: gets a page: of at most so many jobs, after a cursor.
         show: prints jobs for people, with the titles of the columns or without.
+        where: the filter, as it was typed.
         limit: jobs on the page.
         after: the cursor to go on from.
         everything: print all pages.
@@ -52,7 +62,8 @@ def print_pages(
     printer.end()
     if last.next is not None:
         short = f"only {last.looked_at} rows were looked at; " if len(last) < limit else ""
-        note(f"{short}there may be more: --after {last.next}")
+        again = f", with{where.reckoned_times}" if where.reckoned_times else ""
+        note(f"{short}there may be more: --after {last.next}{again}")
 
 
 class _Printer:

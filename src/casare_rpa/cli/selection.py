@@ -75,11 +75,17 @@ class Selection:
 
     def __init__(self, typed: dict[str, Any]) -> None:
         self._typed = {name: value for name, value in typed.items() if value not in (None, [], False)}
+        self._reckoned: dict[str, datetime] = {}
 
     @property
     def is_given(self) -> bool:
         """Whether anything was."""
         return bool(self._typed)
+
+    @property
+    def reckoned_times(self) -> str:
+        """The options whose times were typed as how long ago, as they were understood: the next page needs the same filter."""
+        return "".join(f" --{name} {time.isoformat()}" for name, time in self._reckoned.items())
 
     def job_filter(self, **more: Any) -> JobFilter:
         """Return the filter; what was typed goes before `more`.
@@ -107,7 +113,9 @@ class Selection:
             typed["status"] = [status.value for status in typed["status"]]
         for name in ("since", "until"):
             if name in typed:
-                typed[name] = _time(typed[name], name)
+                typed[name], reckoned = _time(typed[name], name)
+                if reckoned:
+                    self._reckoned[name] = typed[name]
         return {_KEYS.get(name, name): value for name, value in typed.items()}
 
 
@@ -159,8 +167,8 @@ def _metadata(words: list[str]) -> dict[str, Any]:
     return found
 
 
-def _time(text: str, name: str) -> datetime:
-    """Return a time typed as how long ago it was, by this machine's clock, or as ISO 8601 with its zone."""
+def _time(text: str, name: str) -> tuple[datetime, bool]:
+    """Return a time typed as how long ago it was, by this machine's clock, or as ISO 8601 with its zone; whether the former."""
     if found := _AGO.fullmatch(text):
-        return datetime.now(UTC) - timedelta(seconds=float(found[1]) * _UNITS[found[2]])
-    return moment(text, name, "2h, 3d, or 2030-01-31T08:00+01:00")
+        return datetime.now(UTC) - timedelta(seconds=float(found[1]) * _UNITS[found[2]]), True
+    return moment(text, name, "2h, 3d, or 2030-01-31T08:00+01:00"), False

@@ -54,7 +54,7 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, 
     cells = [[_cell(value) for value in row] for row in rows]
     for row in cells:
         table.add_row(*row)
-    _Terminal(_least_width(columns, cells)).print(table)
+    _print(table, _least_width(columns, cells))
 
 
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
@@ -64,7 +64,18 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     table.add_column(overflow="fold", min_width=_NARROWEST)
     for name, value in fields:
         table.add_row(Text(name, style="bold"), _cell(value))
-    _Terminal().print(table)
+    _print(table)
+
+
+def _print(table: Table, at_least: int = 0) -> None:
+    terminal = _Terminal(at_least)
+    if terminal.is_terminal:
+        terminal.print(table)
+        return
+    with terminal.capture() as captured:
+        terminal.print(table)
+    for line in captured.get().splitlines():
+        sys.stdout.write(f"{line.rstrip()}\n")
 
 
 def _cell(value: object) -> Text:

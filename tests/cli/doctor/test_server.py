@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -17,6 +18,8 @@ from tests.faults.proxy import Proxy
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
+    import pytest
+
     from casare_rpa.embedded import EmbeddedPostgres
     from casare_rpa.infrastructure.queue import PgQueuerProducer
     from casare_rpa.infrastructure.queue.doctor import Finding
@@ -134,6 +137,21 @@ async def test_notifications_that_do_not_arrive(config: QueueConfig, server: Emb
     elsewhere = config.model_copy(update={"direct_url": server.url})  # notifications stay within their database
     finding = await look("listen", None, elsewhere)
     assert (finding.state, finding.facts) == ("warning", {"milliseconds": None})
+
+
+async def test_a_direct_url_that_leads_nowhere(config: QueueConfig, look: Look) -> None:
+    nowhere = config.model_copy(update={"direct_url": "postgresql://u:s3cret@127.0.0.1:1/d"})
+    finding = await look("listen", None, nowhere)
+    assert (finding.state, finding.advice) == ("warning", "look at PGQUEUER_DIRECT_URL")
+    assert "s3cret" not in finding.found
+
+
+async def test_a_name_server_that_says_nothing(config: QueueConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: answer.wait())
+    (finding,) = await examine(config, Limits(total=0.2))
+    answer.set()
+    assert (finding.state, "could not be looked up" in finding.found) == ("problem", True)
 
 
 async def test_clocks_apart(look: Look) -> None:

@@ -13,6 +13,7 @@ from casare_rpa.infrastructure.postgres.faults import describe, translate
 from casare_rpa.infrastructure.queue.doctor.checks import CHECKS
 from casare_rpa.infrastructure.queue.doctor.finding import NOT_VISIBLE, note, problem, warning
 from casare_rpa.infrastructure.queue.doctor.limits import Limits
+from casare_rpa.infrastructure.queue.doctor.resolving import resolves_within
 from casare_rpa.infrastructure.queue.doctor.visit import Visit
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ async def examine(config: QueueConfig, limits: Limits | None = None) -> list[Fin
 async def _connect(visit: Visit, deadline: float) -> Finding | None:
     """Open the visit's connection, or return what is in the way."""
     patience = max(0.1, min(_CONNECTING, deadline - time.monotonic()))
+    if not await resolves_within(visit.config.require_url(), patience):
+        words = f"the name of the server could not be looked up within {patience:.0f} s"
+        return problem("server", words, "look at PGQUEUER_DATABASE_URL, and at this machine's name servers")
     try:
         async with asyncio.timeout(patience):
             visit.connection = await visit.connect()

@@ -7,6 +7,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
+from casare_rpa.foundation.errors import CasareError
 from casare_rpa.infrastructure.queue.doctor.finding import note, ok, problem, warning
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ async def check(visit: Visit) -> list[Finding]:
         return [problem("listen", "a standby takes no LISTEN", "name the primary in PGQUEUER_DATABASE_URL")]
     if visit.shares_sessions and visit.config.direct_url is None:  # a LISTEN would stay behind in somebody's session
         return [note("listen", "not tried: sessions are shared, see pooler", milliseconds=None)]
-    listener = await visit.connect_to_listen()
+    try:
+        listener = await visit.connect_to_listen()
+    except CasareError as error:
+        which = "PGQUEUER_DIRECT_URL" if visit.config.direct_url else "connections"
+        words = f"there is no connection to listen on, robots poll: {error}"
+        return [warning("listen", words, f"look at {which}", milliseconds=None)]
     try:
         return [await _listen(visit, listener)]
     finally:
