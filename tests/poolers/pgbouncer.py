@@ -86,8 +86,8 @@ class PgBouncer:
             )
         deadline = time.monotonic() + _READY
         while not speaks_postgres(self.port, timeout=1.0):
-            assert self._process.poll() is None, self._said()
-            assert time.monotonic() < deadline, self._said()
+            assert self._process.poll() is None, self.said()
+            assert time.monotonic() < deadline, self.said()
             time.sleep(0.02)
 
     def kill(self) -> None:
@@ -97,7 +97,8 @@ class PgBouncer:
             self._process.wait()
             self._process = None
 
-    def _said(self) -> str:
+    def said(self) -> str:
+        """Return its log."""
         return (self._folder / "log").read_text(encoding="utf-8", errors="replace")
 
     def _write(self, name: str, text: str) -> None:

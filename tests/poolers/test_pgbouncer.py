@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 
 import asyncpg
@@ -12,12 +13,14 @@ from casare_rpa.infrastructure.postgres import sessions
 from casare_rpa.infrastructure.postgres.connection import connect
 from casare_rpa.infrastructure.queue import DatabaseUnavailable, JobModel, JobStatus, PgQueuerConsumer, PgQueuerProducer
 from casare_rpa.infrastructure.queue import migrate as migrate_queue
+from tests.examples.blocks import ROOT, blocks_of
 from tests.faults.fleet import Ledger, each_completed_once, load, robots
 from tests.faults.proxy import Proxy
 from tests.poolers.conftest import database_of
 from tests.poolers.pgbouncer import PgBouncer
 from tests.waiting import eventually
 
+GUIDE = ROOT / "docs" / "guides" / "deployment.md"
 AT_ONCE = 1.0
 """Seconds within which a robot that hears of something has acted; one that must look by itself takes longer in these tests."""
 IGNORED = ",".join(sessions._SESSION_SETTINGS)
@@ -78,6 +81,32 @@ async def test_a_wrong_password_is_a_clear_error_without_it(pooled):
         await connect(wrong, "test")
     assert "password" in str(caught.value) or "SASL" in str(caught.value)
     assert "wrong" not in str(caught.value).replace("wrong password", "")
+
+
+async def test_the_lines_of_the_guide_are_enough(server, config):
+    """A connection is not even refused once: the first is taken, and found out."""
+    [block] = [block for block in blocks_of(GUIDE) if "[pgbouncer]" in block.code]
+    lines = dict(re.findall(r"^(\w+) = (.*)$", block.code.split("[pgbouncer]")[1], re.MULTILINE))
+    for ours in ("listen_addr", "listen_port", "auth_file"):
+        del lines[ours]
+    with PgBouncer(server.url, **lines, log_pooler_errors="1") as as_written:
+        async with PgQueuerProducer(
+            config.model_copy(update={"database_url": as_written.url(database_of(config))})
+        ) as producer:
+            await producer.enqueue_job(JobModel(workflow="w"))
+            assert (await producer.health_check()).ok
+        assert "unsupported startup parameter" not in as_written.said()
+
+
+async def test_no_connection_asks_for_the_types_of_arrays(database_url, pooled):
+    for url in (database_url, pooled.database_url):
+        connection = await connect(url, "test")
+        asked: list[str] = []
+        connection.add_query_logger(lambda logged: asked.append(logged.query))  # noqa: B023 - it ends with the connection
+        await connection.fetchrow(f"SELECT {', '.join(f'NULL::{name}[]' for name in sessions._ARRAYS)}")
+        await asyncio.sleep(0)  # loggers are called then
+        assert len(asked) == 1
+        await connection.close()
 
 
 # Without a direct connection
