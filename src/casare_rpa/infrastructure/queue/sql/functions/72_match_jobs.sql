@@ -18,13 +18,13 @@ BEGIN
     SELECT * INTO p_filter.ids, v_bound FROM next_ids(p_filter.ids, p_after, least(v_budget, 1000));
     RETURN QUERY
     WITH looked AS MATERIALIZED (
-        SELECT p.place, l.*, l.looked = v_budget OR count(*) FILTER (WHERE l.fits) OVER (PARTITION BY p.place) > v_limit AS cut
+        SELECT p.place, l.*
           FROM (VALUES ('jobs', p_jobs), ('dead_letter_queue', p_dead), ('job_history', p_past)) p(place, also)
          CROSS JOIN LATERAL look_at(p.place, p_filter, p_tenant, p_queues, p.also, v_limit, p_after, v_budget) l
          WHERE p.place = ANY (v_places) AND p.also IS NOT NULL
     ), ends AS MATERIALIZED (
-        SELECT coalesce(sum(e.looked), 0)::integer AS looked, greatest(v_bound, (array_agg(e.last ORDER BY e.last DESC) FILTER (WHERE e.cut))[1]) AS bound
-          FROM (SELECT max(k.looked) AS looked, (array_agg(k.id ORDER BY k.id))[1] AS last, bool_or(k.cut) AS cut FROM looked k GROUP BY k.place) e
+        SELECT (SELECT coalesce(sum(p.looked), 0)::integer FROM (SELECT max(k.looked) AS looked FROM looked k GROUP BY k.place) p) AS looked,
+               greatest(v_bound, (SELECT k.id FROM looked k WHERE k.looked = v_budget ORDER BY k.id DESC LIMIT 1)) AS bound
     ), fitting AS MATERIALIZED (
         SELECT k.place, k.id, k.finished_at, row_number() OVER (ORDER BY k.id DESC) AS number
           FROM looked k CROSS JOIN ends e WHERE k.fits AND (e.bound IS NULL OR k.id >= e.bound)
