@@ -38,6 +38,7 @@ async def test_migrate_once_and_again(casare: Casare, empty_database_url: str, m
         ["queue", "pause"],
         ["queue", "purge", "q", "--yes"],
         ["jobs", "list"],
+        ["jobs", "count"],
         ["jobs", "show", ID],
         ["jobs", "submit", "w"],
         ["jobs", "cancel", ID],

@@ -87,6 +87,7 @@ def invocations(ids: dict[str, str]) -> dict[str, list[list[str]]]:
             ["--since", NASTY],
             ["--metadata", NASTY],
         ],
+        "jobs count": [["--workflow", NASTY], ["--since", NASTY]],
         "jobs show": [[job] for job in ids.values()] + [[ids["dead"], "--json"], [NASTY]],
         "jobs wait": [[ids["dead"]], [ids["done"]], [ids["done"], "--json"]],
         "jobs follow": [[ids["dead"]], [ids["dead"], "--json"]],

@@ -7,7 +7,7 @@ import typer
 from casare_rpa.cli import arguments
 from casare_rpa.cli.listing import DEFAULT_LIMIT, print_pages
 from casare_rpa.cli.options import After, AllPages, JobId, Json, Limit
-from casare_rpa.cli.output import as_document, print_json
+from casare_rpa.cli.output import as_document, note, print_json, say
 from casare_rpa.cli.selection import Selection, selects_jobs
 from casare_rpa.cli.session import ask
 
@@ -46,6 +46,23 @@ def list_(
         as_json=as_json,
         none="no jobs",
     )
+
+
+@app.command()
+@selects_jobs
+def count(where: Selection, as_json: Json = False) -> None:
+    """Count jobs.
+
+    Of all queues, unless --queue says otherwise. After 1,000,000 rows the count stops, and says so.
+    """
+    wanted = where.job_filter()
+    counted = ask(lambda producer: producer.count_jobs(wanted))
+    if as_json:
+        print_json(counted.model_dump(mode="json"))
+        return
+    say(str(counted.count))
+    if not counted.complete:
+        note("there are more: the count stopped after 1,000,000 rows")
 
 
 @app.command()

@@ -59,9 +59,9 @@ def print_pages(
         return page
 
     last = ask(converse)
-    printer.end()
+    printer.end(complete=last.next is None)
     if last.next is not None:
-        short = f"only {last.looked_at} rows were looked at; " if len(last) < limit else ""
+        short = f"{len(last)} found in the {last.looked_at} rows that were looked at; " if len(last) < limit else ""
         again = f", with{where.reckoned_times}" if where.reckoned_times else ""
         note(f"{short}there may be more: --after {last.next}{again}")
 
@@ -83,8 +83,8 @@ class _Printer:
             self._show(page, self._count == 0)
         self._count += len(page)
 
-    def end(self) -> None:
+    def end(self, *, complete: bool) -> None:
         if self._array is not None:
             self._array.end()
-        elif not self._count:
+        elif complete and not self._count:
             note(self._none)

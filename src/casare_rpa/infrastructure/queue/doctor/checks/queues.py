@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from casare_rpa.infrastructure.queue.doctor.finding import note, ok
@@ -28,12 +29,12 @@ async def check(visit: Visit) -> list[Finding]:
 
 def _paused(row: asyncpg.Record) -> Finding:
     words = f"{row['queue']} is paused since {row['paused_at']:%Y-%m-%d %H:%M}Z by {row['paused_by']}, {_waiting(row)}"
-    return note("queues", words, f"casare queue resume {row['queue']}", **dict(row))
+    return note("queues", words, f"casare queue resume {shlex.quote(row['queue'])}", **dict(row))
 
 
 def _without_robot(row: asyncpg.Record) -> Finding:
     words = f"{row['queue']}: {_waiting(row)}, and no robot was seen on it in the last 40 s"
-    return note("queues", words, "start a robot: casare work MODULE:FUNCTION --queue ...", **dict(row))
+    return note("queues", words, f"casare work MODULE:FUNCTION --queue {shlex.quote(row['queue'])}", **dict(row))
 
 
 def _waiting(row: asyncpg.Record) -> str:
