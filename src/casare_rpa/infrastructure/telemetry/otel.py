@@ -10,6 +10,7 @@ from opentelemetry import context, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from casare_rpa import __version__
+from casare_rpa.infrastructure.telemetry.trace_context import TRACEPARENT, TRACESTATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,13 +74,19 @@ class ProcessSpan:
 
     @classmethod
     def begin(cls, carrier: Mapping[str, str], attributes: Callable[[], dict[str, Any]]) -> ProcessSpan | None:
-        """Start a child of the span whose context is in `carrier`; None when there is nobody to record it and no trace."""
+        """Start a child of the span whose context is in `carrier`, a well formed one if any, to which a retry is linked too.
+
+        Return None when there is nobody to record it and no trace.
+        """
         provider = trace.get_tracer_provider()
-        parent = _W3C.extract(carrier, context.Context())
-        enqueued = trace.get_current_span(parent).get_span_context()
-        if _is_unset(provider) and not enqueued.is_valid:
+        if _is_unset(provider) and not carrier:
             return None
+        enqueued = _span_context(carrier) if carrier else None
+        parent = context.Context()
+        if enqueued is not None:
+            parent = trace.set_span_in_context(trace.NonRecordingSpan(enqueued), parent)
         described = attributes()
+        is_retry = described["casare.attempt"] > 1
         span = _tracer(provider).start_span(
             f"process {described['messaging.destination.name']}",
             context=parent,
@@ -90,7 +97,7 @@ class ProcessSpan:
                 "messaging.operation.type": "process",
                 **described,
             },
-            links=[trace.Link(enqueued)] if enqueued.is_valid else [],
+            links=[trace.Link(enqueued)] if enqueued is not None and is_retry else None,
         )
         return cls(span)
 
@@ -114,6 +121,19 @@ class ProcessSpan:
             kind = _TYPE_OF_AN_ERROR.match(error)
             _fail(self._span, kind[1] if kind else "_OTHER", error[kind.end() :] if kind else error)
         self._span.end()
+
+
+def _span_context(carrier: Mapping[str, str]) -> trace.SpanContext:
+    """Return what OpenTelemetry's propagator would, which looks for faults that are known not to be there, in twice the time."""
+    _, trace_id, span_id, flags, *_ = carrier[TRACEPARENT].split("-")
+    state = carrier.get(TRACESTATE)
+    return trace.SpanContext(
+        trace_id=int(trace_id, 16),
+        span_id=int(span_id, 16),
+        is_remote=True,
+        trace_flags=trace.TraceFlags(int(flags, 16)),
+        trace_state=trace.TraceState.from_header([state]) if state else None,
+    )
 
 
 def _fail(span: trace.Span, kind: str, message: str) -> None:

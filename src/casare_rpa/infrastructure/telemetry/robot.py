@@ -27,6 +27,7 @@ class RobotTelemetry:
         self._log = Log("robot", robot_id=robot_id, queue=queue)
         self.database = DatabaseWatch(self._log, "calls", queue, metrics)
         self._heartbeats = DatabaseWatch(self._log, "heartbeats", queue, metrics)
+        self._direct = DatabaseWatch(self._log, "direct", queue, None)
 
     def opened(self, slots: Callable[[], Slots]) -> None:
         """The robot is connected; `slots` returns how many slots it has and how many of them are busy."""
@@ -108,6 +109,13 @@ class RobotTelemetry:
         if self._metrics is not None:
             self._metrics.heartbeat(self._queue, answered=False)
         self._heartbeats.lost(error)
+
+    def direct_way(self, fault: str | None) -> None:
+        """The way past a pooler is closed, for this fault, or open: None. While it is closed the robot hears nothing and polls."""
+        if fault is None:
+            self._direct.back()
+        else:
+            self._direct.lost(fault)
 
 
 def _ending(outcome: str, status: str) -> str:

@@ -12,6 +12,7 @@ TRACEPARENT = "traceparent"
 TRACESTATE = "tracestate"
 _LONGEST = 1024
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_LENGTH_OF_VERSION_0 = 55
 
 
 def context_of(metadata: Mapping[str, Any]) -> dict[str, str]:
@@ -27,7 +28,9 @@ def trace_id_of(metadata: Mapping[str, Any]) -> str | None:
     """Return the trace that a job belongs to, 32 hexadecimal digits, if its metadata says."""
     parent = metadata.get(TRACEPARENT)
     found = _TRACEPARENT.fullmatch(parent) if isinstance(parent, str) and len(parent) <= _LONGEST else None
-    return found["trace"] if found else None
+    if found is None or (found[0].startswith("00") and len(found[0]) > _LENGTH_OF_VERSION_0):
+        return None
+    return found["trace"]
 
 
 def carries_context(metadata: Mapping[str, Any]) -> bool:
