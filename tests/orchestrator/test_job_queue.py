@@ -106,6 +106,16 @@ async def test_threads_with_event_loops_of_their_own_share_it(queue: JobQueue) -
     assert done == set(range(100))
 
 
+async def test_programs_that_are_not_async_share_it(queue: JobQueue) -> None:
+    def enqueue() -> UUID:
+        with queue.sync_producer() as producer:
+            return producer.enqueue_job(JobModel(workflow="w"))
+
+    job_id = await asyncio.to_thread(enqueue)
+    async with queue.consumer("r") as consumer:
+        assert (await claim(consumer)).id == job_id
+
+
 async def test_robots_are_woken_and_do_not_poll(queue: JobQueue) -> None:
     woken = asyncio.Event()
 
@@ -135,6 +145,41 @@ async def test_nothing_runs_once_everybody_has_closed_it(queue: JobQueue) -> Non
         assert keepers()
         await producer.enqueue_job(JobModel(workflow="w"))
     await eventually(lambda: not keepers())
+
+
+async def test_a_fault_of_one_robot_costs_no_other_its_lease(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("casare_rpa.orchestrator.memory.keeper.AFTER_A_FAULT", 0.01)
+    async with queue.producer() as producer, queue.consumer("broken") as broken, queue.consumer("r") as consumer:
+        await producer.enqueue_job(JobModel(workflow="w", visibility_timeout=0.4))
+
+        def fail() -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(broken._lifeline, "beat", fail)
+        broken._lifeline.beat_now()
+        await eventually(lambda: any("are tried again" in record.message for record in caplog.records))
+        monkeypatch.undo()
+        job = await claim(consumer)
+        beats = consumer._lifeline.beats
+        await eventually(lambda: consumer._lifeline.beats >= beats + 2)
+        await consumer.complete_job(job)
+
+
+async def test_jobs_that_have_gone_leave_nothing_behind(queue: JobQueue) -> None:
+    now = queue.clock.freeze()
+    async with queue.producer() as producer:
+        await producer.enqueue_job(JobModel(workflow="w"))
+        later = [JobModel(workflow="w", run_at=now + timedelta(days=days)) for days in (100, 200, 300)]
+        for job_id in await producer.enqueue_batch([*jobs(0, 1), *later]):
+            await producer.cancel_job(job_id)
+        kept = await producer.enqueue_job(JobModel(workflow="w", run_at=now + timedelta(days=400)))
+        queue.clock.advance(91 * 86400)
+    store = queue._memory.store
+    [route] = store.routes_of(queue.config.queue_name)
+    assert [entry[-1].id for entry in route.deferred] == [kept]
+    assert (len(route.ready), len(store.jobs), len(store.history), len(store.actions)) == (1, 2, 0, 0)
 
 
 def _enqueue_in_a_fork(queue: JobQueue, answer: Connection) -> None:

@@ -51,7 +51,7 @@ def test_settings_may_be_given_and_other_ones_for_one_producer() -> None:
     for environ in ({}, {"USE_PGQUEUER": "no"}):
         queue = open_queue(config, environ)
         assert queue.producer().config is config
-        assert queue.consumer("r").config is config
+        assert queue.consumer("r").config is queue.sync_producer().config is config
         other = config.model_copy(update={"queue_name": "b"})
         assert queue.producer(other).config.queue_name == queue.consumer("r", config=other).config.queue_name == "b"
 

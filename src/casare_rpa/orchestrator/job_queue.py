@@ -6,7 +6,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from casare_rpa.infrastructure.queue import PgQueuerConsumer, PgQueuerProducer, QueueConfig
+from casare_rpa.infrastructure.queue import PgQueuerConsumer, PgQueuerProducer, PgQueuerSyncProducer, QueueConfig
 from casare_rpa.orchestrator.memory.backend import Memory, MemoryBackend
 
 if TYPE_CHECKING:
@@ -41,6 +41,17 @@ class JobQueueConsumer(PgQueuerConsumer):
 
     def _make_backend(self) -> Backend:
         return MemoryBackend(self._memory, self.config.queue_name)
+
+
+class JobQueueSyncProducer(PgQueuerSyncProducer):
+    """A `PgQueuerSyncProducer` of an in-memory queue."""
+
+    def __init__(self, memory: Memory, config: QueueConfig) -> None:
+        self._memory = memory
+        super().__init__(config)
+
+    def _make_producer(self) -> PgQueuerProducer:
+        return JobQueueProducer(self._memory, self.config)
 
 
 class JobQueue:
@@ -81,6 +92,10 @@ class JobQueue:
 
         """
         return JobQueueProducer(self._memory, config or self.config, **options)
+
+    def sync_producer(self, config: QueueConfig | None = None) -> PgQueuerSyncProducer:
+        """Return a producer for programs that are not async, to be opened with ``with``."""
+        return JobQueueSyncProducer(self._memory, config or self.config)
 
     def consumer(self, robot_id: str, *, config: QueueConfig | None = None, **options: Any) -> PgQueuerConsumer:
         """Return a consumer, to be opened with ``async with``.

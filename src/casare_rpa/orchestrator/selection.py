@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 from casare_rpa.foundation.errors import ConfigError
-from casare_rpa.infrastructure.queue import PgQueuerConsumer, PgQueuerProducer, QueueConfig
+from casare_rpa.infrastructure.queue import PgQueuerConsumer, PgQueuerProducer, PgQueuerSyncProducer, QueueConfig
 from casare_rpa.orchestrator.job_queue import JobQueue
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Queue(Protocol):
 
     def producer(self, config: QueueConfig | None = None, **options: Any) -> PgQueuerProducer: ...
 
+    def sync_producer(self, config: QueueConfig | None = None) -> PgQueuerSyncProducer: ...
+
     def consumer(self, robot_id: str, *, config: QueueConfig | None = None, **options: Any) -> PgQueuerConsumer: ...
 
 
@@ -45,6 +47,10 @@ class PostgresQueue:
     def producer(self, config: QueueConfig | None = None, **options: Any) -> PgQueuerProducer:
         """Return a producer, to be opened with ``async with``; `options` are those of `PgQueuerProducer`."""
         return PgQueuerProducer(config or self.config, **options)
+
+    def sync_producer(self, config: QueueConfig | None = None) -> PgQueuerSyncProducer:
+        """Return a producer for programs that are not async, to be opened with ``with``."""
+        return PgQueuerSyncProducer(config or self.config)
 
     def consumer(self, robot_id: str, *, config: QueueConfig | None = None, **options: Any) -> PgQueuerConsumer:
         """Return a consumer, to be opened with ``async with``; `options` are those of `PgQueuerConsumer`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +11,10 @@ from casare_rpa.orchestrator.memory.upkeep import upkeep
 
 if TYPE_CHECKING:
     from casare_rpa.orchestrator.memory.store import Store
+
+AFTER_A_FAULT = 1.0
+"""Seconds until it is tried again."""
+_log = logging.getLogger("casare_rpa")
 
 
 class Kept(Protocol):
@@ -29,6 +34,7 @@ class Keeper:
         self._changed = threading.Condition(store.lock)
         self._open: list[Kept] = []
         self._runs = False
+        self._upkeep_due = 0.0
 
     def join(self, kept: Kept) -> None:
         """Somebody opens the queue."""
@@ -53,13 +59,19 @@ class Keeper:
 
     def _run(self) -> None:
         with self._changed:
-            upkeep_due = 0.0
             while self._open:
-                for kept in [kept for kept in self._open if kept.beat_due <= time.monotonic()]:
-                    kept.beat()
-                if upkeep_due <= time.monotonic():
-                    upkeep_due = time.monotonic() + upkeep(self._store)
-                pause = min(upkeep_due, *(kept.beat_due for kept in self._open)) - time.monotonic()
-                if pause > 0:
-                    self._changed.wait(pause)
+                try:
+                    self._do_what_is_due()
+                except Exception:  # noqa: BLE001 - whatever it was, the others must not lose their leases
+                    _log.exception("in-memory queue: heartbeats and upkeep failed and are tried again")
+                    self._changed.wait(AFTER_A_FAULT)
+                due = min(self._upkeep_due, *(kept.beat_due for kept in self._open)) if self._open else 0.0
+                if due > time.monotonic():
+                    self._changed.wait(due - time.monotonic())
             self._runs = False
+
+    def _do_what_is_due(self) -> None:
+        for kept in [kept for kept in self._open if kept.beat_due <= time.monotonic()]:
+            kept.beat()
+        if self._upkeep_due <= time.monotonic():
+            self._upkeep_due = time.monotonic() + upkeep(self._store)

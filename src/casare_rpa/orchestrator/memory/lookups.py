@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.errors import JobNotFound
-from casare_rpa.orchestrator.memory.matching import matching, page_of
+from casare_rpa.orchestrator.memory.matching import everything_matching, page_of
 from casare_rpa.orchestrator.memory.rows import found_row, listed_row
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ def find_attempts(store: Store, job_id: UUID) -> list[dict[str, Any]]:
 
 def find_jobs(store: Store, where: str, limit: int, after: UUID | None) -> list[dict[str, Any]]:
     """Return a page of the jobs that match, newest id first, and then a note on where the next one goes on."""
-    page, resume_after = page_of(matching(store.everything(), where), limit, after)
+    page, resume_after = page_of(everything_matching(store, where), limit, after)
     return [*map(listed_row, page), {"id": None, "resume_after": resume_after, "examined": store.size}]
 
 
 def count_jobs(store: Store, where: str) -> dict[str, Any]:
     """Return how many jobs match."""
-    count = sum(1 for _ in matching(store.everything(), where))
+    count = sum(1 for _ in everything_matching(store, where))
     return {"count": count, "examined": store.size, "resume_after": None}
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from casare_rpa.orchestrator.memory.records import Job
+    from casare_rpa.orchestrator.memory.store import Store
 
 
 def page_of(jobs: Iterable[Job], limit: int, after: UUID | None) -> tuple[list[Job], UUID | None]:
@@ -24,8 +25,20 @@ def page_of(jobs: Iterable[Job], limit: int, after: UUID | None) -> tuple[list[J
     return page[:limit], page[limit - 1].id if len(page) > limit else None
 
 
+def everything_matching(store: Store, where: str) -> Iterator[Job]:
+    """Yield the jobs, wherever they are, that a filter means; ids are looked up.
+
+    Raises:
+        InvalidFilter: it is no filter; the message names the key.
+
+    """
+    ids = JobFilter(**json.loads(where)).ids
+    found = store.everything() if ids is None else [job for key in set(ids) if (job := store.find(key)) is not None]
+    return matching(found, where)
+
+
 def matching(jobs: Iterable[Job], where: str) -> Iterator[Job]:
-    """Yield the jobs that a filter, as JSON text, means.
+    """Yield those of some jobs that a filter means.
 
     Raises:
         InvalidFilter: it is no filter; the message names the key.

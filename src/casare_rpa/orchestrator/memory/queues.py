@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from casare_rpa.orchestrator.memory.actions import actor
@@ -38,8 +39,13 @@ def _info(store: Store, queue: str) -> dict[str, Any]:
     due = [job for job in waiting if is_due(job, now)]
     heads = [head for route in store.routes_of(queue) for head in (route.first_ready(), route.first_deferred()) if head]
     oldest = min((max(job.created_at, job.run_at or job.created_at) for job in heads if is_due(job, now)), default=None)
-    lately = [job for job in reversed(store.history.values()) if job.queue_name == queue and _is_lately(job, now)]
-    lately += [job for job in store.dead.values() if job.queue_name == queue and _is_lately(job, now)]
+    # Both are in the order in which their jobs ended.
+    lately = [
+        job
+        for place in (store.history, store.dead)
+        for job in takewhile(lambda job: _is_lately(job, now), reversed(place.values()))
+        if job.queue_name == queue
+    ]
     pause = store.paused.get(queue)
     return {
         "queue_name": queue,

@@ -144,11 +144,18 @@ class Route:
         else:
             heapq.heappush(self.ready, (job.seq, job.id, job))
 
+    def tidy(self) -> None:
+        """Forget the entries that jobs have left behind."""
+        self.ready = [entry for entry in self.ready if self._is_ready(entry[0], entry[-1])]
+        self.deferred = [entry for entry in self.deferred if self._is_deferred(entry[0], entry[1], entry[-1])]
+        heapq.heapify(self.ready)
+        heapq.heapify(self.deferred)
+
     def first_ready(self) -> Job | None:
         """Return the job that is to be claimed first."""
         while self.ready:
             seq, _, job = self.ready[0]
-            if job.route is self and job.status == "PENDING" and not job.deferred and job.seq == seq:
+            if self._is_ready(seq, job):
                 return job
             heapq.heappop(self.ready)
         return None
@@ -157,7 +164,14 @@ class Route:
         """Return the job that is due first."""
         while self.deferred:
             run_at, seq, _, job = self.deferred[0]
-            if (job.route, job.status, job.deferred, job.run_at, job.seq) == (self, "PENDING", True, run_at, seq):
+            if self._is_deferred(run_at, seq, job):
                 return job
             heapq.heappop(self.deferred)
         return None
+
+    def _is_ready(self, seq: int, job: Job) -> bool:
+        return job.route is self and job.status == "PENDING" and not job.deferred and job.seq == seq
+
+    def _is_deferred(self, run_at: datetime, seq: int, job: Job) -> bool:
+        waits = job.route is self and job.status == "PENDING" and job.deferred
+        return waits and (job.run_at, job.seq) == (run_at, seq)

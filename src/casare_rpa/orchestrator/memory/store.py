@@ -49,6 +49,7 @@ class Store:
         self.robots: dict[UUID, Robot] = {}
         self.passed_at = clock.now()
         """When the upkeep last came round."""
+        self.tidied_at = self.passed_at
         self._routes: dict[tuple[str, str | None, str | None, int], Route] = {}
         self._routes_of: dict[str, list[Route]] = {}
         self._last_place = 0

@@ -18,6 +18,7 @@ OUTAGE = timedelta(seconds=8)
 """A gap between passes that robots could not have bridged: the process was stopped, or the machine slept."""
 OVERDUE = timedelta(seconds=2)
 AT_MOST_EVERY = timedelta(seconds=0.9)
+TIDY_EVERY = timedelta(hours=1)
 ROBOTS_KEPT = timedelta(minutes=10)
 
 
@@ -90,6 +91,11 @@ def _forget(store: Store, now: datetime) -> None:
             break  # the others ended later
         del store.history[job.id]
         store.forget(job)
+    if store.tidied_at < now - TIDY_EVERY:
+        store.tidied_at = now
+        for queue in store.queues:
+            for route in store.routes_of(queue):
+                route.tidy()
     for incarnation, robot in list(store.robots.items()):
         if robot.seen_at < now - ROBOTS_KEPT:
             del store.robots[incarnation]
