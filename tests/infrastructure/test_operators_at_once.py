@@ -100,6 +100,24 @@ async def test_two_who_decide_about_the_same_letters(connection: asyncpg.Connect
         assert left == (0 if first == "purge" else 2), (first, second)
 
 
+async def test_a_dry_run_waits_for_nobody_and_nobody_waits_for_it(
+    connection: asyncpg.Connection, other: asyncpg.Connection
+) -> None:
+    letters = await fresh_letters(connection, 2)
+    dry = f"SELECT id FROM pgqueuer.redrive_dead_letters('{WORK}', p_dry_run => true)"
+    assert await one_after_the_other(connection, other, (dry, LETTERS["redrive"]), letters) == (
+        set(letters),
+        set(letters),
+        False,
+    )
+    letters = await fresh_letters(connection, 2)
+    assert await one_after_the_other(connection, other, (LETTERS["redrive"], dry), letters) == (
+        set(letters),
+        set(letters),
+        False,
+    )
+
+
 async def test_an_edit_waits_and_then_says_what_the_job_has_become(
     config: QueueConfig, connection: asyncpg.Connection, other: asyncpg.Connection
 ) -> None:

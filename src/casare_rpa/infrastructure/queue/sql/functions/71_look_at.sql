@@ -9,7 +9,7 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- What a filter asks of a row `x` of a place, as SQL in which $1 is the filter and $2 and $3 are the tenant and the queues of the
--- caller. Only what is asked for is in it, so that nothing else is looked at in each row.
+-- caller. Only what is asked for is in it, so that nothing else is looked at in each row. Ids, and so a reference, are asked by place_rows.
 CREATE OR REPLACE FUNCTION filter_conditions(p_place text, p_filter job_filter) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT concat_ws(' AND ', 'in_scope($2, $3, x.tenant_id, x.queue_name)',
@@ -18,8 +18,6 @@ LANGUAGE sql STABLE AS $$
         CASE WHEN p_filter.tenant_id IS NOT NULL THEN 'x.tenant_id = ($1).tenant_id' END,
         CASE WHEN p_filter.statuses IS NOT NULL AND p_place <> 'dead_letter_queue' THEN 'x.status = ANY (($1).statuses)' END,
         CASE WHEN p_filter.robot IS NOT NULL THEN 'x.claimed_by = ($1).robot' END,
-        CASE WHEN p_filter.reference IS NOT NULL THEN 'x.reference = ($1).reference' END,
-        CASE WHEN p_filter.reference IS NOT NULL AND p_place = 'job_history' THEN 'x.status <> ''CANCELLED''' END,
         CASE WHEN p_filter.since IS NOT NULL THEN 'x.created_at >= ($1).since' END,
         CASE WHEN p_filter.until IS NOT NULL THEN 'x.created_at < ($1).until' END,
         CASE WHEN p_filter.tags IS NOT NULL THEN 'x.tags @> ($1).tags' END,
