@@ -249,7 +249,7 @@ async def test_with_a_direct_connection_robots_hear_of_jobs_and_of_cancellations
 
 @pytest.mark.parametrize("way", ["refused", "silent"])
 async def test_heartbeats_go_through_the_pooler_while_the_direct_way_is_closed(
-    pooled_and_direct, connection, producer, way
+    pooled_and_direct, connection, producer, way, caplog
 ):
     """The robot hears again when it is open again, and never loses its lease on the way there and back."""
     config = pooled_and_direct.model_copy(update={"visibility_timeout": 4.0})
@@ -263,6 +263,7 @@ async def test_heartbeats_go_through_the_pooler_while_the_direct_way_is_closed(
             await eventually(lambda: ledger.handled[job_id])
             await beats(robot)
             assert not robot._lifeline.hears_of_jobs
+            assert sum("link=direct" in line and "database_lost" in line for line in caplog.messages) == 1
             direct.open()
             await hears(robot)
             close(direct, way)

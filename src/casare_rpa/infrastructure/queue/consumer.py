@@ -305,6 +305,10 @@ class PgQueuerConsumer:
         """Called by the lifeline, from its thread."""
         self._telemetry.link_lost(error)
 
+    def direct_way(self, fault: str | None) -> None:
+        """Called by the lifeline, from its thread."""
+        self._telemetry.direct_way(fault)
+
     def _in_loop(self, step: Callable[[Work], None]) -> None:
         loop, work = self._loop, self._work
         if loop is not None and work is not None:

@@ -50,6 +50,8 @@ class Listener(Protocol):
 
     def link_lost(self, error: str) -> None: ...
 
+    def direct_way(self, fault: str | None) -> None: ...  # that closes it; None is open
+
 
 class Lifeline:
     """Keeps the leases of one robot alive from `start` to `stop`."""
@@ -63,7 +65,7 @@ class Lifeline:
         self._incarnation = incarnation
         self._leases = leases
         self._listener = listener
-        self._lines = Lines(config, f"casare lifeline {robot_id}")
+        self._lines = Lines(config, f"casare lifeline {robot_id}", listener.direct_way)
         self._thread = threading.Thread(target=self._run, name=f"casare-lifeline-{robot_id}", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._poked: asyncio.Event | None = None

@@ -7,9 +7,12 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from casare_rpa.infrastructure.postgres.connection import connect
+from casare_rpa.infrastructure.postgres.faults import describe
 from casare_rpa.infrastructure.postgres.sessions import CONNECT_TIMEOUT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from casare_rpa.infrastructure.postgres.sessions import PlainConnection
     from casare_rpa.infrastructure.queue.config import QueueConfig
 
@@ -35,11 +38,19 @@ class Line(NamedTuple):
 
 
 class Lines:
-    """Opens the lines of one lifeline."""
+    """Opens the lines of one lifeline.
 
-    def __init__(self, config: QueueConfig, name: str) -> None:
+    Args:
+        config: with the URLs.
+        name: as the server shows it.
+        told: is called with the fault when the direct line cannot be opened, and with None when it is.
+
+    """
+
+    def __init__(self, config: QueueConfig, name: str, told: Callable[[str | None], None]) -> None:
         self._config = config
         self._name = name
+        self._told = told
         self._has_direct = config.direct_url is not None and not config.has_own_sessions
         self._direct_due = 0.0
         self._direct_pause = DIRECT_AGAIN[0]
@@ -75,9 +86,11 @@ class Lines:
         try:
             async with asyncio.timeout(within):
                 connection = await connect(self._config.direct_url, self._name, own_session=True)
-        except Exception:  # noqa: BLE001 - whatever it is, the ordinary line serves meanwhile
+        except Exception as error:  # noqa: BLE001 - whatever it is, the ordinary line serves meanwhile
             self._put_off()
+            self._told(describe(error))
             return None
+        self._told(None)
         return Line(connection, listens=True, direct=True, since=time.monotonic())
 
     def broke(self, line: Line | None) -> None:

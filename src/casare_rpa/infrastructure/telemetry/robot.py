@@ -12,6 +12,7 @@ from casare_rpa.infrastructure.telemetry.names import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from uuid import UUID
 
     from casare_rpa.infrastructure.telemetry.job import Job
     from casare_rpa.infrastructure.telemetry.metrics import Metrics, Slots
@@ -86,6 +87,13 @@ class RobotTelemetry:
             self._log.error(Event.JOB_DEAD, **attempt.fields(), outcome=outcome, error=first_line(error))
         elif self._log.shows_jobs():
             self._log.debug(Event.JOB_SETTLED, **attempt.fields(), outcome=ending)
+
+    def unreadable(self, job_id: UUID, workflow: str, attempt: int, error: str, status: str) -> None:
+        """A job that was claimed could not be read, and is settled so."""
+        if self._metrics is not None:
+            self._metrics.settled(self._queue, workflow, _ending("business", status))
+        fields = {"job_id": str(job_id), "workflow": workflow, "attempt": attempt}
+        self._log.error(Event.JOB_DEAD, **fields, outcome="business", error=first_line(error))
 
     def released(self, attempts: int) -> None:
         """Attempts were released of which nothing more is known here."""
