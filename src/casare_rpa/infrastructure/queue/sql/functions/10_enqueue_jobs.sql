@@ -42,7 +42,7 @@ BEGIN
     IF p_run_ats IS NOT NULL THEN
         PERFORM check_run_ats(p_run_ats);
     END IF;
-    IF NOT p_resent AND EXISTS (SELECT FROM dead_letter_queue d WHERE d.id = ANY (p_ids)) THEN
+    IF NOT p_resent AND (SELECT d.id FROM dead_letter_queue d WHERE d.id = ANY (p_ids) ORDER BY d.id LIMIT 1) IS NOT NULL THEN -- with EXISTS, another index might be read whole
         RAISE EXCEPTION 'an id of this batch is taken by a dead letter' USING ERRCODE = 'CR004';
     END IF;
     SELECT t.templates, t.routes INTO v_templates, v_routes FROM open_templates(p_templates, v_scope.tenant, v_scope.queues) t;
