@@ -35,7 +35,7 @@ async def test_cancel_all_that_match(casare: Casare, producer: PgQueuerProducer)
     assert {await producer.get_job_status(job_id) for job_id in matching} == {"CANCELLED"}
     assert await producer.get_job_status(other) == "PENDING"
     again = await casare("jobs", "cancel", "--tag", "old")
-    assert (again.done(), again.err) == ("", "casare: 0 would be cancelled\n")
+    assert (again.done(), again.err) == ("", "casare: 0 cancelled\n")
     everything = (await casare("jobs", "cancel", "--all", "--yes", "--json")).json()
     assert everything == {"count": 1, "ids": [str(other)], "dry_run": False}
 
@@ -150,6 +150,9 @@ async def test_purge(casare: Casare, producer: PgQueuerProducer, config: QueueCo
     unsaid = await casare("dlq", "purge", str(first))  # even when it is named: nothing brings it back
     assert (unsaid.code, unsaid.err) == (2, f"casare: 1 would be purged\n{NOTHING}")
     assert (await casare("dlq", "purge", str(first), "--yes")).done() == f"{first}\n"
+    for flag in ("--dry-run", "--yes", "--json"):
+        gone = await casare("dlq", "purge", str(first), flag)
+        assert (gone.code, gone.err.endswith(f"not purged: there is no job {first}\n")) == (1, True)
     with pytest.raises(JobNotFound):
         await producer.get_job(first)
     assert (await casare("dlq", "purge", "--all", "--yes", "--json")).json()["ids"] == [str(second)]

@@ -65,14 +65,14 @@ def act_on(verb: Verb, ids: Sequence[str] | None, where: Selection, how: How, ac
             f"say what to {verb.infinitive}: name jobs by their ids, give a filter such as --queue, or say --all"
         )
     filters = _filters_of(keys) if keys else [where.job_filter(**({} if where.is_given else everything))]
-    if how.dry_run:
-        _show(verb, _do(filters, act, dry_run=True), how, named=False)
-        return 0
-    if not how.yes and (verb.for_good or not keys) and (code := _ask_first(verb, filters, act, how)) is not None:
-        return code
-    done = _do(filters, act, dry_run=False)
-    _show(verb, done, how, named=bool(keys))
-    if left := [key for key in keys if key not in set(done.ids)]:
+    if not how.dry_run and not how.yes and (verb.for_good or not keys):
+        code = _ask_first(verb, filters, act, how)
+        if code is not None:
+            return code
+    result = _do(filters, act, dry_run=how.dry_run)
+    _show(verb, result, how, named=bool(keys) and not how.dry_run)
+    fitting = set(result.ids)
+    if left := [key for key in keys if key not in fitting]:
         raise CommandFailed(ask(lambda producer: _explain(producer, left, verb)))
     return 0
 
@@ -96,10 +96,12 @@ def _ask_first(verb: Verb, filters: list[JobFilter], act: Act, how: How) -> int 
     """Say how many it would be; return the exit code if it is not to be done."""
     would = _do(filters, act, dry_run=True)
     if would.count == 0:
-        _show(verb, would, how, named=False)
-        return 0
+        return None  # and nothing will be
     if can_ask():
-        return None if confirmed(f"{would.count} would be {verb.done}. Do it?") else 0
+        if confirmed(f"{would.count} would be {verb.done}. Do it?"):
+            return None
+        note("nothing was done")
+        return 0
     _show(verb, would, how, named=False)
     note("nothing was done: say --yes to do it")
     return BAD_INPUT
