@@ -25,14 +25,8 @@ async def price(job: JobModel) -> dict[str, Any]:
     return {"price": prices[article]}
 
 
-async def ended(producer: PgQueuerProducer, job_id: UUID) -> JobModel:
-    while not (job := await producer.get_job(job_id)).status.is_final:  # noqa: ASYNC110 - the database has no event
-        await asyncio.sleep(0.05)
-    return job
-
-
 async def show(producer: PgQueuerProducer, job_id: UUID) -> None:
-    job = await ended(producer, job_id)
+    job = await producer.wait_for(job_id)
     outcomes = [attempt.outcome for attempt in await producer.get_attempts(job_id)]
     print(f"{job.payload['article']}: {job.status}, attempts {outcomes}, reason {job.dead_letter_reason}")
 

@@ -2,19 +2,12 @@
 
 import asyncio
 from typing import Any
-from uuid import UUID
 
 from casare_rpa.infrastructure.queue import JobModel, PgQueuerConsumer, PgQueuerProducer, QueueConfig, migrate
 
 
 async def add(job: JobModel) -> dict[str, Any]:
     return {"sum": sum(job.payload["numbers"])}
-
-
-async def ended(producer: PgQueuerProducer, job_id: UUID) -> JobModel:
-    while not (job := await producer.get_job(job_id)).status.is_final:  # noqa: ASYNC110 - the database has no event
-        await asyncio.sleep(0.05)
-    return job
 
 
 async def main() -> None:
@@ -26,7 +19,7 @@ async def main() -> None:
             [JobModel(workflow="add", payload={"numbers": list(range(n))}) for n in (3, 10, 100)]
         )
         for job_id in ids:
-            job = await ended(producer, job_id)
+            job = await producer.wait_for(job_id)
             print(f"{len(job.payload['numbers'])} numbers: {job.status}, {job.result}")
         await robot.stop()
         await working
