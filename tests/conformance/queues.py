@@ -32,14 +32,18 @@ class Clock(Protocol):
         """Let time pass during which somebody did the upkeep all along, and do it once more at the end."""
 
 
-class Queue(Protocol):
-    """A queue of this test's own."""
-
-    config: QueueConfig
+class Maker(Protocol):
+    """Where producers and consumers come from."""
 
     def producer(self, config: QueueConfig) -> PgQueuerProducer: ...
 
     def consumer(self, config: QueueConfig, robot_id: str, **offers: Any) -> PgQueuerConsumer: ...
+
+
+class Queue(Maker, Protocol):
+    """A queue of this test's own."""
+
+    config: QueueConfig
 
     async def freeze(self) -> Clock:
         """Stop the clock."""
@@ -48,18 +52,22 @@ class Queue(Protocol):
         """Every record as text: to show that a call has changed nothing."""
 
 
-class PostgresQueue:
-    """The queue in PostgreSQL."""
-
-    def __init__(self, url: str, connection: asyncpg.Connection) -> None:
-        self.config = QueueConfig(database_url=url, **SETTINGS)
-        self._connection = connection
+class Postgres:
+    """Whatever queue in PostgreSQL the settings name."""
 
     def producer(self, config: QueueConfig) -> PgQueuerProducer:
         return PgQueuerProducer(config)
 
     def consumer(self, config: QueueConfig, robot_id: str, **offers: Any) -> PgQueuerConsumer:
         return PgQueuerConsumer(config, robot_id, **offers)
+
+
+class PostgresQueue(Postgres):
+    """The queue in PostgreSQL."""
+
+    def __init__(self, url: str, connection: asyncpg.Connection) -> None:
+        self.config = QueueConfig(database_url=url, **SETTINGS)
+        self._connection = connection
 
     async def freeze(self) -> Clock:
         clock = _PostgresClock(self._connection)

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from casare_rpa.infrastructure.queue import JobPage
-    from tests.conformance.queues import Queue
+    from tests.conformance.queues import Maker
 
 WORK = "casare_rpa_jobs"
 
 
 async def bury(
-    queue: Queue, config: QueueConfig, *errors: str, business: bool = True, robot: str = "robot-1", **fields: Any
+    queue: Maker, config: QueueConfig, *errors: str, business: bool = True, robot: str = "robot-1", **fields: Any
 ) -> list[UUID]:
     """Return the ids of new dead letters with these errors, oldest first."""
     robots = config.model_copy(update={"queue_name": fields.get("queue_name", config.queue_name)})
@@ -32,7 +32,7 @@ async def bury(
     return ids
 
 
-async def complete(queue: Queue, config: QueueConfig, jobs: int, robot: str = "robot-2", **fields: Any) -> list[UUID]:
+async def complete(queue: Maker, config: QueueConfig, jobs: int, robot: str = "robot-2", **fields: Any) -> list[UUID]:
     """Return the ids of new jobs that have completed."""
     async with queue.producer(config) as producer, queue.consumer(config, robot) as consumer:
         ids = await producer.enqueue_batch(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -17,15 +16,13 @@ from casare_rpa.infrastructure.queue import (
     JobModel,
     JobNotFound,
     JobStatus,
-    NotADeadLetter,
     PgQueuerConsumer,
     PgQueuerProducer,
     QueueConfig,
     migrate,
 )
-from tests.infrastructure.helpers import claim, contents, crash, id_of, pass_retention, pass_time
-from tests.infrastructure.workplace import bury, complete
-from tests.waiting import eventually
+from tests.infrastructure.helpers import claim, contents, pass_retention, pass_time
+from tests.infrastructure.workplace import bury
 
 if TYPE_CHECKING:
     from tests.clock import FrozenClock
@@ -70,26 +67,6 @@ async def test_letters_that_failed_alike_are_one_group_the_biggest_first(
     assert list(await producer.group_dead_letters(JobFilter(shape="nothing like it"))) == []
 
 
-async def test_in_doubt_and_quarantined_are_told_apart(
-    config: QueueConfig, producer: PgQueuerProducer, clock: FrozenClock
-) -> None:
-    doubtful = await producer.enqueue_job(JobModel(workflow="pay", on_crash="hold"))
-    await crash(config)
-    await pass_time(clock, 31)
-    deadly = await producer.enqueue_job(JobModel(workflow="kill", max_retries=9))
-    for _ in range(3):
-        await crash(config)
-        await pass_time(clock, 31)
-    groups = {group.reason: group for group in await producer.group_dead_letters()}
-    assert {reason: group.example_id for reason, group in groups.items()} == {
-        "in doubt": doubtful,
-        "quarantined": deadly,
-    }
-    assert [job.id for job in await producer.list_dead_letters(JobFilter(reason="quarantined"))] == [deadly]
-    assert (await producer.redrive_dead_letters(JobFilter(reason="in doubt"))).ids == [doubtful]
-    assert await producer.get_job_status(deadly) is JobStatus.FAILED
-
-
 async def test_letters_from_before_there_were_shapes_get_theirs(
     config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
 ) -> None:
@@ -129,26 +106,6 @@ async def test_dead_letters_of_the_first_version_are_in_the_workplace_after_a_mi
     await connection.close()
 
 
-# Edit
-
-
-async def test_an_edited_letter_runs_with_its_new_payload_and_the_old_one_is_kept(
-    config: QueueConfig, producer: PgQueuerProducer
-) -> None:
-    [letter] = await bury(config, "no customer", payload={"customer": None}, reference="R")
-    await producer.edit_payload(letter, {"customer": 7}, comment="asked them")
-    assert (await producer.get_job(letter)).payload == {"customer": 7}
-    await producer.redrive_jobs([letter])
-    async with PgQueuerConsumer(config, robot_id="r") as robot:
-        job = await claim(robot)
-        assert (job.id, job.payload, job.attempt, job.reference) == (letter, {"customer": 7}, 1, "R")
-        await robot.complete_job(job)
-    assert await actions(producer, letter) == [
-        ("edited", "asked them", {"payload": {"customer": None}}),
-        ("redriven", None, None),
-    ]
-
-
 async def test_what_is_no_payload_is_refused_and_changes_nothing(
     config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
 ) -> None:
@@ -177,42 +134,6 @@ async def test_what_is_no_payload_is_refused_and_changes_nothing(
             await producer.edit_payload(letter, {}, comment=comment)
     assert await contents(connection) == before
     assert await producer.get_actions(letter) == []
-
-
-async def test_only_a_dead_letter_can_be_edited_and_the_error_says_what_the_job_is(
-    config: QueueConfig, producer: PgQueuerProducer
-) -> None:
-    waiting = await producer.enqueue_job(JobModel(workflow="w"))
-    [completed] = await complete(config, 1)
-    [redriven, resolved] = await bury(config, "e", "e")
-    await producer.redrive_jobs([redriven])
-    await producer.resolve_dead_letters(JobFilter(ids=[resolved]), "done")
-    for job_id, status in (
-        *((waiting, "PENDING"), (redriven, "PENDING"), (completed, "COMPLETED"), (resolved, "FAILED and closed")),
-    ):
-        with pytest.raises(NotADeadLetter, match=f"job {job_id} is no dead letter: it is {status}$"):
-            await producer.edit_payload(job_id, {})
-    for unknown in (uuid4(), "no id"):
-        with pytest.raises(JobNotFound):
-            await producer.edit_payload(unknown, {})
-
-
-# Redrive
-
-
-async def test_letters_that_match_are_redriven_after_a_dry_run(config: QueueConfig, producer: PgQueuerProducer) -> None:
-    gone = await bury(config, "order 7 is gone", "order 8 is gone")
-    [other] = await bury(config, "disk full")
-    waiting = await producer.enqueue_job(JobModel(workflow="w"))
-    where = JobFilter(shape="order <n> is gone")
-    dry = await producer.redrive_dead_letters(where, dry_run=True)
-    assert (dry.count, set(dry.ids), dry.dry_run) == (2, set(gone), True)
-    assert {await producer.get_job_status(job_id) for job_id in gone} == {JobStatus.FAILED}
-    assert set((await producer.redrive_dead_letters(where)).ids) == set(gone)
-    assert {await producer.get_job_status(job_id) for job_id in gone} == {JobStatus.PENDING}
-    assert await producer.get_job_status(other) is JobStatus.FAILED
-    again = await producer.redrive_dead_letters(JobFilter(ids=[*gone, waiting, uuid4()]))
-    assert (again.count, again.ids) == (0, [])
 
 
 async def test_a_letter_that_dies_again_at_once_is_not_redriven_twice(
@@ -266,35 +187,6 @@ async def test_a_resolved_letter_is_in_the_history_with_its_attempts_and_its_com
     await producer.enqueue_job(JobModel(workflow="w", reference="R"))
     for table in ("job_attempts", "job_actions"):
         assert await connection.fetchval(f"SELECT count(*) FROM pgqueuer.{table}") == 0
-
-
-# Assign, comment
-
-
-async def test_letters_are_assigned_and_given_back(config: QueueConfig, producer: PgQueuerProducer) -> None:
-    first, second = await bury(config, "e", "e")
-    assert (await producer.assign_dead_letters(ALL, "ann", dry_run=True)).count == 2
-    assert [job.assigned_to for job in await producer.list_dead_letters()] == [None, None]
-    assert (await producer.assign_dead_letters(JobFilter(ids=[first]), "ann")).ids == [first]
-    assert set((await producer.assign_dead_letters(ALL, "bob")).ids) == {first, second}
-    assert (await producer.assign_dead_letters(ALL, "bob")).count == 0
-    assert (await producer.assign_dead_letters(JobFilter(assigned_to="bob", ids=[second]), None)).ids == [second]
-    assert await actions(producer, first) == [
-        ("assigned", None, {"from": None, "to": "ann"}),
-        ("assigned", None, {"from": "ann", "to": "bob"}),
-    ]
-    for nobody in ("", "x" * 201, 7, "a\x00"):
-        with pytest.raises(InvalidJob, match="assigned_to"):
-            await producer.assign_dead_letters(ALL, nobody)  # type: ignore[arg-type] # what a caller might do
-
-
-async def test_who_is_redriven_is_no_longer_assigned(config: QueueConfig, producer: PgQueuerProducer) -> None:
-    [letter] = await bury(config, "e")
-    await producer.assign_dead_letters(ALL, "ann")
-    await producer.redrive_dead_letters(ALL)
-    async with PgQueuerConsumer(config, robot_id="r") as robot:
-        await robot.fail_job(await claim(robot), "again", business=True)
-    assert [(job.id, job.assigned_to) for job in await producer.list_dead_letters()] == [(letter, None)]
 
 
 async def test_a_comment_is_kept_with_the_job_wherever_it_goes(
@@ -372,25 +264,3 @@ async def test_a_purge_leaves_no_trace_of_what_matches(
     for table in ("job_attempts", "job_actions"):
         rows = await connection.fetch(f"SELECT DISTINCT job_id FROM pgqueuer.{table}")
         assert [row["job_id"] for row in rows] == [kept]
-
-
-async def test_a_purge_while_robots_claim_takes_dead_letters_alone(
-    config: QueueConfig, producer: PgQueuerProducer
-) -> None:
-    letters = await bury(config, *["e"] * 20)
-    live = await producer.enqueue_batch([JobModel(workflow="w") for _ in range(40)])
-    done: list[UUID] = []
-
-    async def handler(job: JobModel) -> None:
-        await asyncio.sleep(0)
-        done.append(id_of(job))
-
-    async with PgQueuerConsumer(config, robot_id="r") as robot:
-        running = asyncio.create_task(robot.run(handler))
-        purged = [await producer.purge_dead_letters(JobFilter(workflow="w")) for _ in range(5)]
-        await eventually(lambda: len(done) == len(live), within=20)
-        await robot.stop()
-        await running
-    assert set(purged[0].ids) == set(letters)
-    assert [page.count for page in purged[1:]] == [0] * 4
-    assert set(done) == set(live)

@@ -1,55 +1,14 @@
-"""Jobs in every place where jobs live, to look for and to act on."""
+"""Jobs in every place where jobs live, to look for and to act on: what `tests.conformance.workplace` has, in PostgreSQL."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
 
-from casare_rpa.infrastructure.queue import JobFilter, JobModel, PgQueuerConsumer, PgQueuerProducer, QueueConfig
-from tests.infrastructure.helpers import claim, id_of
+from tests.conformance import workplace
+from tests.conformance.queues import Postgres
+from tests.conformance.workplace import WORK, all_pages
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from uuid import UUID
+__all__ = ["WORK", "all_pages", "bury", "complete"]
 
-    from casare_rpa.infrastructure.queue import JobPage
-
-WORK = "casare_rpa_jobs"
-
-
-async def bury(
-    config: QueueConfig, *errors: str, business: bool = True, robot: str = "robot-1", **fields: Any
-) -> list[UUID]:
-    """Return the ids of new dead letters with these errors, oldest first."""
-    queue = fields.get("queue_name", config.queue_name)
-    robots = config.model_copy(update={"queue_name": queue})
-    ids = []
-    async with PgQueuerProducer(config) as producer, PgQueuerConsumer(robots, robot_id=robot) as consumer:
-        for error in errors:
-            await producer.enqueue_job(JobModel(**{"workflow": "w", "priority": 20, "max_retries": 1, **fields}))
-            job = await claim(consumer)
-            await consumer.fail_job(job, error, business=business)
-            ids.append(id_of(job))
-    return ids
-
-
-async def complete(config: QueueConfig, jobs: int, robot: str = "robot-2", **fields: Any) -> list[UUID]:
-    """Return the ids of new jobs that have completed."""
-    async with PgQueuerProducer(config) as producer, PgQueuerConsumer(config, robot_id=robot) as consumer:
-        ids = await producer.enqueue_batch(
-            [JobModel(**{"workflow": "w", "priority": 20, **fields}) for _ in range(jobs)]
-        )
-        for job in await consumer.claim_jobs(jobs):
-            await consumer.complete_job(job)
-        return ids
-
-
-async def all_pages(
-    listing: Callable[..., Awaitable[JobPage]], where: JobFilter | None = None, limit: int = 1000
-) -> list[JobModel]:
-    """Return what all pages of a listing hold."""
-    page = await listing(where, limit=limit)
-    found = list(page)
-    while page.next:
-        page = await listing(where, limit=limit, after=page.next)
-        found += page
-    return found
+bury = partial(workplace.bury, Postgres())
+complete = partial(workplace.complete, Postgres())

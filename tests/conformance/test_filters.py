@@ -1,0 +1,244 @@
+"""Which jobs a filter means, in lists and counts, page by page, wherever the jobs live."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+
+from casare_rpa.infrastructure.queue import (
+    InvalidFilter,
+    InvalidJob,
+    JobCount,
+    JobFilter,
+    JobModel,
+    JobStatus,
+    PgQueuerProducer,
+    QueueConfig,
+)
+from tests.conformance.helpers import claim, id_of, jobs, next_millisecond, pass_time, robot_without_heartbeat
+from tests.conformance.workplace import all_pages, bury, complete
+
+if TYPE_CHECKING:
+    from tests.conformance.queues import Clock, Queue
+
+
+@pytest.fixture
+async def scene(queue: Queue, config: QueueConfig, producer: PgQueuerProducer) -> dict[str, UUID]:
+    """One job of each kind, by what it is called."""
+    [waiting, labelled, other, tenants, cancelled] = await producer.enqueue_batch(
+        [
+            JobModel(workflow="w", reference="R-1"),
+            JobModel(workflow="w", tags=["a", "b"], metadata={"customer": {"id": 7, "name": "Ann"}, "n": [1, 2]}),
+            JobModel(workflow="v", queue_name="other"),
+            JobModel(workflow="w", tenant_id="acme", reference="R-1"),
+            JobModel(workflow="w", reference="R-2"),
+        ]
+    )
+    await producer.cancel_job(cancelled)
+    [business] = await bury(queue, config, "100% of disk_1 is full\ntrace", reference="R-3", tags=["a"])
+    [exhausted] = await bury(queue, config, "Order 7 is GONE", business=False, robot="robot-3")
+    await producer.assign_dead_letters(JobFilter(ids=[exhausted]), "ann")
+    [completed] = await complete(queue, config, 1, reference="R-4")
+    held = await producer.enqueue_job(JobModel(workflow="w", priority=20))
+    patient = config.model_copy(update={"visibility_timeout": 600.0})
+    async with robot_without_heartbeat(
+        queue, patient, robot_id="robot-1"
+    ) as robot:  # it vanishes, and its lease goes on
+        assert id_of(await claim(robot)) == held
+    names = {"waiting": waiting, "labelled": labelled, "other": other, "tenant's": tenants, "cancelled": cancelled}
+    return names | {"business": business, "exhausted": exhausted, "completed": completed, "held": held}
+
+
+SELECTS: list[tuple[dict[str, Any], str]] = [
+    ({}, "waiting, labelled, other, tenant's, cancelled, business, exhausted, completed, held"),
+    ({"queue_name": "other"}, "other"),
+    ({"queue_name": "none of that name"}, ""),
+    ({"status": "PENDING"}, "waiting, labelled, other, tenant's"),
+    ({"status": ["CLAIMED", "RUNNING"]}, "held"),
+    ({"status": ["CLAIMED", "PENDING"]}, "waiting, labelled, other, tenant's, held"),
+    ({"status": "FAILED"}, "business, exhausted"),
+    ({"status": ["COMPLETED", "CANCELLED"]}, "completed, cancelled"),
+    ({"workflow": "v"}, "other"),
+    ({"tenant_id": "acme"}, "tenant's"),
+    ({"tags": ["a"]}, "labelled, business"),
+    ({"tags": ["b", "a"]}, "labelled"),
+    ({"tags": ["a", "c"]}, ""),
+    ({"metadata": {"customer": {"id": 7}}}, "labelled"),
+    ({"metadata": {"n": [2]}}, "labelled"),
+    ({"metadata": {"customer": {"id": 8}}}, ""),
+    ({"robot": "robot-1"}, "held, business"),
+    ({"robot": "robot-1", "status": "CLAIMED"}, "held"),
+    ({"robot": "robot-2"}, "completed"),
+    ({"reference": "R-1"}, "waiting, tenant's"),
+    ({"reference": "R-1", "queue_name": "other"}, ""),
+    ({"reference": "R-1", "tenant_id": "acme"}, "tenant's"),
+    ({"reference": "R-2"}, ""),  # its job was cancelled and has given it back
+    ({"reference": "R-3"}, "business"),
+    ({"reference": "R-4"}, "completed"),
+    ({"error": "order 7 is gone"}, "exhausted"),
+    ({"error": "100%"}, "business"),
+    ({"error": "1%disk"}, ""),  # no wildcards
+    ({"error": "disk_1"}, "business"),
+    ({"error": "diskX1"}, ""),
+    ({"reason": "business"}, "business"),
+    ({"reason": "in doubt"}, ""),
+    ({"shape": "Order <n> is GONE"}, "exhausted"),
+    ({"assigned_to": "ann"}, "exhausted"),
+    ({"assigned_to": ""}, "business"),
+    ({"assigned_to": "", "status": "PENDING"}, ""),
+    ({"ids": []}, ""),
+]
+
+
+async def test_each_key_means_what_it_says(producer: PgQueuerProducer, scene: dict[str, UUID]) -> None:
+    names = {job_id: name for name, job_id in scene.items()}
+    for keys, expected in SELECTS:
+        wanted = {name for name in expected.split(", ") if name}
+        where = JobFilter.of(**keys)
+        page = await producer.list_jobs(where)
+        assert {names[id_of(job)] for job in page} == wanted, keys
+        assert page.next is None, keys
+        assert await producer.count_jobs(where) == JobCount(count=len(wanted), complete=True), keys
+        dead = await producer.list_dead_letters(where)
+        assert {names[id_of(job)] for job in dead} == wanted & {"business", "exhausted"}, keys
+        groups = await producer.group_dead_letters(where)
+        assert sum(group.count for group in groups) == len(dead), keys
+        assert groups.complete, keys
+
+
+async def test_times_of_creation_bound_a_list(producer: PgQueuerProducer, clock: Clock) -> None:
+    ids, times = [], []
+    for _ in range(3):
+        ids.append(await producer.enqueue_job(JobModel(workflow="w")))
+        times.append(await clock.now())
+        await clock.advance(1)
+
+    async def listed(**keys: Any) -> set[UUID]:
+        return {id_of(job) for job in await producer.list_jobs(JobFilter.of(**keys))}
+
+    assert await listed(since=times[1]) == {ids[1], ids[2]}
+    assert await listed(until=times[1]) == {ids[0]}
+    assert await listed(since=times[1], until=times[2]) == {ids[1]}
+    assert await listed(since=times[1].astimezone(UTC).isoformat()) == {ids[1], ids[2]}
+    assert await listed(since=times[2], until=times[0]) == set()
+
+
+async def test_since_leaves_out_no_week_of_history_that_could_hold_a_match(
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer, clock: Clock
+) -> None:
+    """A job that was created in one week and ended in the next is found by the time of its creation."""
+    [long_ago] = await complete(queue, config, 1)
+    await pass_time(clock, 22 * 86400)
+    since = await clock.now()
+    waiting = await producer.enqueue_job(JobModel(workflow="w"))
+    for _ in range(2):
+        await pass_time(clock, 8 * 86400)
+    async with queue.consumer(config, robot_id="r") as robot:
+        await robot.complete_job(await claim(robot))
+    assert {id_of(job) for job in await producer.list_jobs(JobFilter(since=since))} == {waiting}
+    assert {id_of(job) for job in await producer.list_jobs()} == {waiting, long_ago}
+
+
+async def test_the_dead_letter_of_a_list_has_what_a_dead_letter_has(
+    producer: PgQueuerProducer, scene: dict[str, UUID]
+) -> None:
+    for listing in (producer.list_jobs, producer.list_dead_letters):
+        [job] = await listing(JobFilter(ids=[scene["exhausted"]]))
+        assert (job.dead_letter_reason, job.error_shape, job.assigned_to) == ("exhausted", "Order <n> is GONE", "ann")
+    [job] = await producer.list_jobs(JobFilter(ids=[scene["waiting"]]))
+    assert (job.dead_letter_reason, job.error_shape, job.assigned_to) == (None, None, None)
+
+
+# Pages
+
+
+async def test_pages_of_any_size_meet_every_job_once_newest_first(
+    config: QueueConfig, producer: PgQueuerProducer, scene: dict[str, UUID]
+) -> None:
+    everything = sorted(scene.values(), reverse=True)
+    for limit in (1, 2, 3, len(scene), 1000):
+        assert [id_of(job) for job in await all_pages(producer.list_jobs, limit=limit)] == everything
+    page = await producer.list_jobs(limit=len(scene))
+    assert page.next is None
+
+
+async def test_what_is_enqueued_meanwhile_disturbs_no_page(producer: PgQueuerProducer) -> None:
+    before = await producer.enqueue_batch(jobs(*range(6)))
+    page = await producer.list_jobs(limit=2)
+    await next_millisecond()
+    await producer.enqueue_batch(jobs(*range(6)))
+    rest = await all_pages(
+        lambda where, limit, after=None: producer.list_jobs(where, limit=limit, after=after or page.next), limit=2
+    )
+    assert [id_of(job) for job in [*page, *rest]] == sorted(before, reverse=True)
+
+
+async def test_dead_letters_that_died_at_the_same_moment_are_each_on_one_page(
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer, clock: Clock
+) -> None:
+    together = await bury(queue, config, *["e"] * 5)
+    await clock.advance(1)
+    later = await bury(queue, config, *["e"] * 2)
+    for limit in (1, 2, 3, 7):
+        found = [id_of(job) for job in await all_pages(producer.list_dead_letters, limit=limit)]
+        assert found == sorted(later, reverse=True) + sorted(together, reverse=True)
+        named = JobFilter(queue_name=config.queue_name, ids=[*together, *later])
+        assert [id_of(job) for job in await all_pages(producer.list_dead_letters, named, limit=limit)] == found
+
+
+# What cannot be right
+
+
+async def test_a_cursor_serves_the_list_and_the_filter_that_it_came_from(
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer
+) -> None:
+    await bury(queue, config, "a", "b")
+    of_jobs, of_letters = (await producer.list_jobs(limit=1)).next, (await producer.list_dead_letters(limit=1)).next
+    assert of_jobs is not None
+    for listing, cursor, complaint in [
+        (producer.list_jobs, of_letters, "after: this is no cursor of a list of jobs"),
+        (producer.list_dead_letters, of_jobs, "after: this is no cursor of a list of dead letters"),
+        *[
+            (producer.list_jobs, text, "after: this is no cursor; ")
+            for text in ("", "x", "é", "e30", of_jobs[:-4], "A" * 10_000)
+        ],
+    ]:
+        with pytest.raises(InvalidFilter, match=complaint):
+            await listing(after=cursor)
+    with pytest.raises(InvalidFilter, match="after: this cursor belongs to a list with another filter"):
+        await producer.list_jobs(JobFilter(workflow="w"), after=of_jobs)
+
+
+async def test_what_no_database_could_compare_is_refused(producer: PgQueuerProducer) -> None:
+    for keys in (
+        {"error": "a\x00b"},
+        {"metadata": {"a": "\x00"}},
+        {"queue_name": "\ud800"},
+        {"metadata": {"a": float("nan")}},
+    ):
+        with pytest.raises(InvalidFilter, match=next(iter(keys))):
+            JobFilter.of(**keys)
+    with pytest.raises(InvalidFilter, match="a filter is a JobFilter, not dict"):
+        await producer.list_jobs({"queue_name": "q"})  # type: ignore[arg-type] # what a caller might do
+    with pytest.raises(InvalidJob, match="limit must be a whole number"):
+        await producer.group_dead_letters(limit=0)
+
+
+def test_a_filter_can_be_sent_as_json_and_read_again() -> None:
+    now = datetime(2026, 1, 31, 8, tzinfo=UTC)
+    where = JobFilter(
+        ids=[UUID(int=1)],
+        status=JobStatus.RUNNING,
+        since=now,
+        until=now + timedelta(days=1),
+        metadata={"ß": [None, 1.5]},
+    )
+    again = JobFilter.of(**json.loads(where.to_json()))
+    assert again.to_json() == where.to_json()
+    assert again.statuses == where.statuses == [JobStatus.RUNNING]
+    assert JobFilter().is_empty
+    assert not JobFilter(ids=[]).is_empty
