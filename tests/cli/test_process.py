@@ -109,6 +109,30 @@ async def test_ctrl_c(start: Start) -> None:
     assert (outcome.code, outcome.out, outcome.err) == (130, "", "")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is POSIX")
+async def test_a_person_at_a_terminal_is_asked(database: str, producer: PgQueuerProducer) -> None:
+    await producer.enqueue_job(JobModel(workflow="w", queue_name="q"))
+    assert "[y/N] " in await asyncio.to_thread(answer, b"n\n", "queue", "purge", "q")
+    assert await producer.get_queue_depth("q") == 1
+    assert "1 removed" in await asyncio.to_thread(answer, b"y\n", "queue", "purge", "q")
+    assert await producer.get_queue_depth("q") == 0
+
+
+def answer(line: bytes, *arguments: str) -> str:
+    """Run the program at a terminal, answer its question, and return what the terminal showed."""
+    assert PROGRAM is not None
+    ours, its = os.openpty()
+    with os.fdopen(ours, "r+b", buffering=0) as terminal:
+        with subprocess.Popen([PROGRAM, *arguments], stdin=its, stdout=its, stderr=its) as process:
+            os.close(its)
+            shown = b""
+            while not shown.endswith(b"[y/N] "):
+                shown += terminal.read(1000)
+            terminal.write(line)
+            assert process.wait(timeout=15) == 0
+        return (shown + terminal.read(1000)).decode()
+
+
 async def test_what_nobody_foresaw(
     casare: Casare, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
