@@ -65,7 +65,10 @@ class JobQueue:
     * No transactions: ``connection=`` is refused with `ConfigError`.
     * No logins: whoever has the queue may do everything, and acts under the name of the process's user.
     * Another process is refused with `ConfigError`: a copy that a fork made would be a queue of its own.
-    * History is forgotten job by job as soon as `retention` is over, not by weeks.
+    * History is forgotten job by job as soon as `retention` is over, not by weeks. The limits of payloads and results are 1 MiB.
+    * Lists, counts and `QueueInfo` go through all jobs each time: they are never cut short or estimated, and `looked_at` says so.
+    * Numbers come back as Python wrote them. PostgreSQL's jsonb gives a float from 1e16 on back as a whole number, and counts
+      its digits towards the limit.
 
     Args:
         config: the settings of the queue; None is the defaults. Nothing in it about the database is looked at.
