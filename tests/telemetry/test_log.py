@@ -77,6 +77,19 @@ async def test_nothing_that_is_secret_is_logged(config, producer, lines: Lines):
         assert secret not in lines.text
 
 
+async def test_a_job_that_cannot_be_read_is_said_to_be_dead_and_counted(
+    config, producer, connection, lines: Lines, metrics, value
+):
+    job_id = await producer.enqueue_job(JobModel(workflow="w"))
+    await connection.execute("UPDATE pgqueuer.jobs SET payload = '{\"n\": 1e5000}'")
+    async with PgQueuerConsumer(config, "r1", metrics=metrics) as robot:
+        assert await robot.claim_job() is None
+        (line,) = await eventually(lambda: lines("job_dead"))
+    assert (line["job_id"], line["workflow"], line["attempt"], line["outcome"]) == (str(job_id), "w", 1, "business")
+    assert line["error"].startswith("this job cannot be read: ValueError")
+    assert value("casare_jobs_settled_total", workflow="w", outcome="failed") == 1
+
+
 async def test_a_lost_lease_is_a_warning_that_names_the_job(config, producer, connection, lines: Lines):
     async with PgQueuerConsumer(config, "r1") as robot:
         job_id = await producer.enqueue_job(JobModel(workflow="w"))
@@ -107,6 +120,8 @@ async def test_a_database_that_goes_away_is_said_once_for_each_link_and_so_is_it
             working = asyncio.create_task(robot.run(hold))
             await producer.enqueue_job(JobModel(workflow="w"))
             await began.wait()
+            beats = value("casare_heartbeats_total", result="answered") or 0
+            await eventually(lambda: (value("casare_heartbeats_total", result="answered") or 0) >= beats + 2)
             proxy.refuses = True
             proxy.cut()
             await eventually(lambda: value("casare_database_retries_total") and len(lines("database_lost")) == 2)

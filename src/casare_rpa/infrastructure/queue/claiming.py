@@ -13,6 +13,7 @@ from casare_rpa.infrastructure.postgres.faults import describe
 from casare_rpa.infrastructure.postgres.sessions import COMMAND_TIMEOUT
 from casare_rpa.infrastructure.queue.calls import ClaimArguments
 from casare_rpa.infrastructure.queue.floors import SWEEP_EVERY, SWEEP_SHARE, Floors
+from casare_rpa.infrastructure.queue.models import JobStatus
 from casare_rpa.infrastructure.queue.pool import borrowed
 from casare_rpa.infrastructure.queue.rows import claimed_job
 from casare_rpa.infrastructure.queue.settlement import Settlement
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.config import QueueConfig
     from casare_rpa.infrastructure.queue.leases import Leases
     from casare_rpa.infrastructure.queue.lifeline import Lifeline
-    from casare_rpa.infrastructure.queue.models import JobModel, JobStatus
-    from casare_rpa.infrastructure.queue.settler import Settler
+    from casare_rpa.infrastructure.queue.models import JobModel
+    from casare_rpa.infrastructure.queue.settler import Fate, Settler
     from casare_rpa.infrastructure.telemetry.robot import RobotTelemetry
 
 LOOK_BACK_EVERY = 0.25
@@ -209,8 +210,11 @@ class Claimer:
             return claimed_job(row, self._robot_id)
         except (ValueError, RecursionError) as error:
             fault = f"this job cannot be read: {type(error).__name__}: {error}"
-            self._settler.submit(
-                Settlement(row["id"], row["lease_token"], "business", error=fault),
-                lambda settlement, _: self._leases.drop(settlement.job_id, settlement.token),
-            )
+
+            def settled(settlement: Settlement, fate: Fate) -> None:
+                self._leases.drop(settlement.job_id, settlement.token)
+                if isinstance(fate, JobStatus):
+                    self._telemetry.unreadable(row["id"], row["workflow"], row["attempt"], fault, fate)
+
+            self._settler.submit(Settlement(row["id"], row["lease_token"], "business", error=fault), settled)
             return None

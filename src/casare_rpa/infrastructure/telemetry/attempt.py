@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from casare_rpa.infrastructure.telemetry.events import Event
 from casare_rpa.infrastructure.telemetry.log import Log
 from casare_rpa.infrastructure.telemetry.trace_context import context_of, trace_id_of
-from casare_rpa.infrastructure.telemetry.tracing import begin_process, may_trace
+from casare_rpa.infrastructure.telemetry.tracing import API, begin_process
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.telemetry.job import Job
     from casare_rpa.infrastructure.telemetry.otel import ProcessSpan
 
+_modules = sys.modules
 _NO_CONTEXT: dict[str, str] = {}
 _current: ContextVar[Attempt | None] = ContextVar("casare_attempt", default=None)
 
@@ -57,7 +59,7 @@ class Attempt:
 
     def __enter__(self) -> Self:
         self._token = _current.set(self)
-        if may_trace():
+        if API in _modules:
             self._enter_span()
         self._began = time.monotonic()
         return self

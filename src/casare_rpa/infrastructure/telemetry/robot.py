@@ -26,6 +26,8 @@ class RobotTelemetry:
         self._queue = queue
         self._metrics = metrics
         self._log = Log("robot", robot_id=robot_id, queue=queue)
+        self._shows_jobs = False
+        """Whether lines are wanted that are written for every job; asked once for each claim."""
         self.database = DatabaseWatch(self._log, "calls", queue, metrics)
         self._heartbeats = DatabaseWatch(self._log, "heartbeats", queue, metrics)
         self._direct = DatabaseWatch(self._log, "direct", queue, None)
@@ -50,7 +52,8 @@ class RobotTelemetry:
         """A claim came back."""
         if self._metrics is not None:
             self._metrics.claimed(self._queue, jobs)
-        if jobs and self._log.shows_jobs():
+        self._shows_jobs = self._log.shows_jobs()
+        if self._shows_jobs:
             for job in jobs:
                 self._log.debug(Event.JOB_CLAIMED, **self.attempt(job).fields())
 
@@ -67,7 +70,7 @@ class RobotTelemetry:
 
     def begun(self, attempt: Attempt) -> None:
         """A handler is called."""
-        if self._log.shows_jobs():
+        if self._shows_jobs:
             self._log.debug(Event.JOB_STARTED, **attempt.fields())
 
     def lease_lost(self, attempt: Attempt) -> None:
@@ -78,6 +81,8 @@ class RobotTelemetry:
 
     def settled(self, attempt: Attempt, outcome: str, status: str, error: str | None) -> None:
         """The database has settled an attempt; `status` is the job's now."""
+        if outcome == "completed" and self._metrics is None and not self._shows_jobs:
+            return  # nobody wants to know
         ending = _ending(outcome, status)
         if self._metrics is not None:
             self._metrics.settled(self._queue, attempt.workflow, ending, attempt.seconds)
@@ -85,7 +90,7 @@ class RobotTelemetry:
             self._log.warning(Event.JOB_FAILED, **attempt.fields(), error=first_line(error))
         elif ending == "failed":
             self._log.error(Event.JOB_DEAD, **attempt.fields(), outcome=outcome, error=first_line(error))
-        elif self._log.shows_jobs():
+        elif self._shows_jobs:
             self._log.debug(Event.JOB_SETTLED, **attempt.fields(), outcome=ending)
 
     def unreadable(self, job_id: UUID, workflow: str, attempt: int, error: str, status: str) -> None:

@@ -13,17 +13,13 @@ if TYPE_CHECKING:
 
     from casare_rpa.infrastructure.telemetry.otel import EnqueueSpan, ProcessSpan
 
-_API = "opentelemetry.trace"
-
-
-def may_trace() -> bool:
-    """Whether this program may have set OpenTelemetry up."""
-    return _API in sys.modules
+API = "opentelemetry.trace"
+"""The module without which a program cannot have set OpenTelemetry up."""
 
 
 def begin_enqueue(queues: Callable[[], list[str]], jobs: int) -> EnqueueSpan | None:
     """Start the span of a call that enqueues, if this program traces."""
-    if not may_trace():
+    if API not in sys.modules:
         return None
     from casare_rpa.infrastructure.telemetry.otel import EnqueueSpan  # noqa: PLC0415 - see above
 
@@ -32,7 +28,7 @@ def begin_enqueue(queues: Callable[[], list[str]], jobs: int) -> EnqueueSpan | N
 
 def begin_process(carrier: Mapping[str, str], attributes: Callable[[], dict[str, Any]]) -> ProcessSpan | None:
     """Start the span of an attempt, if this program traces; the attributes are asked for only then."""
-    if not may_trace():
+    if API not in sys.modules:
         return None
     from casare_rpa.infrastructure.telemetry.otel import ProcessSpan  # noqa: PLC0415 - see above
 
