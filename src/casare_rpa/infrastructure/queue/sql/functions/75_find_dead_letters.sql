@@ -14,7 +14,8 @@ CREATE OR REPLACE FUNCTION find_dead_letters(
     p_filter jsonb DEFAULT '{}', p_limit integer DEFAULT 100, p_after_time timestamptz DEFAULT NULL, p_after_id uuid DEFAULT NULL)
 RETURNS SETOF found_job
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT
-SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_sort = off AS $$ -- a sort would read all letters of a queue before the first one
 DECLARE
     v_budget constant integer := 20000;
     v_limit  integer := least(greatest(coalesce(p_limit, 100), 1), 1000);
@@ -34,7 +35,7 @@ BEGIN
             '  FROM (SELECT l.*, count(*) FILTER (WHERE l.fits) OVER (ORDER BY l.looked) AS number FROM %s l) p',
             look_at_dead_letters(v_filter, p_after_id IS NOT NULL))
         INTO v_page USING v_filter, v_scope.tenant, v_scope.queues, p_after_time, p_after_id, v_limit + 1, v_budget, v_limit;
-        RETURN QUERY SELECT f.* FROM dead_letters_by_ids(v_page.ids) f ORDER BY f.finished_at DESC, f.id DESC;
+        RETURN QUERY SELECT f.* FROM (SELECT * FROM dead_letters_by_ids(v_page.ids) OFFSET 0) f ORDER BY f.finished_at DESC, f.id DESC;
         v_note.examined := v_page.looked;
         v_note.finished_at := CASE WHEN v_page.more THEN v_page.page_time ELSE v_page.cut_time END;
         v_note.resume_after := CASE WHEN v_page.more THEN v_page.page_id ELSE v_page.cut_id END;
