@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -12,11 +11,10 @@ from casare_rpa.infrastructure.queue import (
     InvalidFilter,
     JobFilter,
     JobModel,
-    PgQueuerConsumer,
     PgQueuerProducer,
     QueueConfig,
 )
-from tests.infrastructure.helpers import contents, id_of, jobs
+from tests.infrastructure.helpers import contents, jobs
 from tests.infrastructure.workplace import bury
 from tests.waiting import eventually
 
@@ -54,21 +52,19 @@ async def test_what_names_nothing_is_refused_and_changes_nothing(
     assert await contents(connection) == before
 
 
-async def test_a_waiting_robot_hears_of_what_is_retried(config: QueueConfig, producer: PgQueuerProducer) -> None:
-    """Once it has proved that it hears notifications, it looks by itself every five seconds at most."""
-    [dead] = await bury(config, "e")
-    done: list[UUID] = []
-
-    async def handler(job: JobModel) -> None:
-        done.append(id_of(job))
-
-    async with PgQueuerConsumer(config, robot_id="r") as robot:
-        running = asyncio.create_task(robot.run(handler))
-        await eventually(lambda: robot._lifeline.hears_of_jobs)
-        await producer.retry_jobs(JobFilter(ids=[dead]))
-        await eventually(lambda: done == [dead], within=3)
-        await robot.stop()
-        await running
+@pytest.mark.parametrize("act", ["retry_jobs", "redrive_dead_letters", "redrive_jobs"])
+async def test_robots_hear_of_what_is_ready_again_once_for_all_of_it(
+    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection, act: str
+) -> None:
+    dead = await bury(config, "e", "e")
+    said: list[str] = []
+    await connection.execute("SET search_path = pgqueuer")
+    channel = await connection.fetchval("SELECT queue_channel($1)", config.queue_name)
+    await connection.add_listener(channel, lambda *message: said.append(message[-1]))
+    await getattr(producer, act)(dead if act == "redrive_jobs" else JobFilter(ids=dead))
+    await eventually(lambda: said)
+    assert [text.partition(":")[0] for text in said] == ["2"]
+    await connection.reset()
 
 
 async def test_a_job_that_comes_into_a_route_below_a_robots_floor_is_found(

@@ -12,7 +12,7 @@ from casare_rpa.infrastructure.queue import (
     JobStatus,
     NotPermitted,
 )
-from tests.infrastructure.workplace import bury
+from tests.infrastructure.workplace import bury, complete
 
 WORK = JobFilter(workflow="w")
 DEAD = JobFilter(status=JobStatus.FAILED)
@@ -106,6 +106,19 @@ async def test_the_actor_is_the_login(scene, acme, logins):
     await acme.comment_job(dead, "mine")
     acted = (await acme.get_actions(dead))[-1]
     assert acted.actor.startswith("test_login_")
+
+
+async def test_an_id_that_another_tenants_job_had_shows_nothing_of_it(config, producer, logins):
+    [job_id] = await complete(config, 1, tenant_id="globex", queue_name=config.queue_name)
+    await producer.comment_job(job_id, "a secret")
+    login = await logins.make("producer", tenant="acme")
+    session = await login.connect()
+    enqueue = "SELECT * FROM pgqueuer.enqueue_jobs($1, NULL, $2, $3)"
+    await session.fetch(enqueue, '[{"workflow": "w"}]', [job_id], ["{}"])
+    acme = await login.producer()
+    await acme.comment_job(job_id, "mine")
+    assert [action.comment for action in await acme.get_actions(job_id)] == ["mine"]
+    assert [job.tenant_id for job in await acme.list_jobs(JobFilter(ids=[job_id]))] == ["acme"]
 
 
 async def test_a_dry_run_shows_nothing_of_others(scene, acme):
