@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from casare_rpa.infrastructure.queue import PgQueuerConsumer, PgQueuerProducer, QueueConfig
 from casare_rpa.orchestrator import JobQueue
 from casare_rpa.orchestrator.memory.records import Job
+from casare_rpa.orchestrator.memory.upkeep import upkeep
 from tests.clock import FrozenClock
 from tests.infrastructure import helpers
 
@@ -30,6 +32,12 @@ class Clock(Protocol):
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass during which somebody did the upkeep all along, and do it once more at the end."""
+
+    async def upkeep(self) -> None:
+        """Do the upkeep now."""
+
+    async def hold_off_upkeep(self) -> None:
+        """Let nobody do the upkeep for an hour."""
 
 
 class Maker(Protocol):
@@ -82,6 +90,15 @@ class _PostgresClock(FrozenClock):
     async def pass_time(self, seconds: float) -> None:
         await helpers.pass_time(self, seconds)
 
+    async def upkeep(self) -> None:
+        await self._execute("SELECT pgqueuer.upkeep(true)")
+
+    async def hold_off_upkeep(self) -> None:
+        await self._execute("UPDATE pgqueuer.upkeep_state SET passed_at = passed_at + interval '1 hour'")
+
+    async def _execute(self, statement: str) -> None:
+        await self._connection.execute(statement)
+
 
 class MemoryQueue:
     """The queue in memory."""
@@ -122,6 +139,7 @@ class MemoryQueue:
 class _MemoryClock:
     def __init__(self, queue: JobQueue) -> None:
         self._clock = queue.clock
+        self._store = queue._memory.store
 
     async def now(self) -> datetime:
         return self._clock.now()
@@ -131,3 +149,11 @@ class _MemoryClock:
 
     async def pass_time(self, seconds: float) -> None:
         self._clock.advance(seconds)
+
+    async def upkeep(self) -> None:
+        with self._store.lock:
+            upkeep(self._store, force=True)
+
+    async def hold_off_upkeep(self) -> None:
+        with self._store.lock:
+            self._store.passed_at += timedelta(hours=1)

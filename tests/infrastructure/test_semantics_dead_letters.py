@@ -47,21 +47,3 @@ async def test_a_job_that_failed_for_good_lies_in_the_dead_letter_queue_alone(
     assert dead.status is JobStatus.FAILED
     assert dead.claimed_by == "robot-1"
     assert dead.finished_at is not None
-
-
-@pytest.mark.parametrize("side", ["producer", "consumer"])
-async def test_without_a_dead_letter_queue_a_job_ends_failed_in_history(
-    config: QueueConfig, connection: asyncpg.Connection, side: str
-) -> None:
-    without = config.model_copy(update={"enable_dlq": False})
-    producers, consumers = (without, config) if side == "producer" else (config, without)
-    async with PgQueuerProducer(producers) as producer, PgQueuerConsumer(consumers, robot_id="r") as consumer:
-        job_id = await producer.enqueue_job(JobModel(workflow="w", max_retries=1))
-        assert await consumer.fail_job(await claim(consumer), "the ERP was down") is JobStatus.FAILED
-        job = await producer.get_job(job_id)
-        assert (job.status, job.error, job.dead_letter_reason) == (JobStatus.FAILED, "the ERP was down", None)
-        assert await producer.list_dead_letters() == []
-        assert await producer.redrive_jobs([job_id]) == []
-        assert await producer.cancel_job(job_id) is False
-        assert [attempt.outcome for attempt in await producer.get_attempts(job_id)] == ["failed"]
-    assert await connection.fetchval("SELECT status FROM pgqueuer.job_history WHERE id = $1", job_id) == "FAILED"

@@ -23,22 +23,6 @@ async def consumer(config: QueueConfig) -> AsyncIterator[PgQueuerConsumer]:
         yield opened
 
 
-async def test_an_idle_robot_takes_a_job_at_the_moment_it_is_due(
-    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
-) -> None:
-    lazy = config.model_copy(update={"poll_interval": 60})
-    due = await connection.fetchval("SELECT clock_timestamp() + interval '0.4 seconds'")
-    job_id = await producer.enqueue_job(JobModel(workflow="w", run_at=due))
-    async with PgQueuerConsumer(lazy, robot_id="r") as consumer:
-        running = asyncio.create_task(consumer.run(_nothing))
-        await eventually(lambda: _is(producer, job_id, JobStatus.COMPLETED), within=5)
-        await consumer.stop()
-        await running
-    claimed = (await producer.get_job(job_id)).claimed_at
-    assert claimed is not None
-    assert 0 <= (claimed - due).total_seconds() < 0.5
-
-
 async def test_upkeep_tells_the_robots_what_has_become_due(
     config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
 ) -> None:

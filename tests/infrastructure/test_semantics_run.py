@@ -82,63 +82,6 @@ async def test_one_bad_result_does_not_harm_those_settled_with_it(
     assert [job.attempt for job in found] == [1] * 30
 
 
-async def expire_every_lease(connection: asyncpg.Connection) -> None:
-    await connection.execute("""
-        SET search_path = pgqueuer;
-        SELECT expire_leases(clock_timestamp() + interval '1 hour', 10);
-    """)
-
-
-async def test_the_handler_of_a_lost_job_is_cancelled_and_settles_nothing(
-    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
-) -> None:
-    job_id = await producer.enqueue_job(JobModel(workflow="w", max_retries=1))
-    started, cancelled = asyncio.Event(), asyncio.Event()
-
-    async def handler(_: JobModel) -> None:
-        started.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cancelled.set()
-
-    async with robot_running(config, handler) as consumer:
-        await started.wait()
-        await expire_every_lease(connection)
-        consumer._lifeline.beat_now()
-        await asyncio.wait_for(cancelled.wait(), 5)
-    job = await producer.get_job(job_id)
-    assert (job.status, job.attempt, job.dead_letter_reason) == (JobStatus.FAILED, 1, "exhausted")
-    assert [attempt.outcome for attempt in await producer.get_attempts(job_id)] == ["expired"]
-
-
-async def test_a_robot_that_claims_a_lost_job_again_ends_its_first_handler_of_it(
-    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
-) -> None:
-    job_id = await producer.enqueue_job(JobModel(workflow="w"))
-    events: list[str] = []
-    go_on = asyncio.Event()
-
-    async def handler(job: JobModel) -> int:
-        events.append(f"{job.attempt} began")
-        try:
-            await go_on.wait()
-        except asyncio.CancelledError:
-            events.append(f"{job.attempt} cancelled")
-            raise
-        return job.attempt
-
-    async with robot_running(config, handler):
-        await eventually(lambda: events == ["1 began"])
-        await expire_every_lease(connection)
-        await eventually(lambda: {"1 cancelled", "2 began"} <= set(events))
-        go_on.set()
-        job = await ended(producer, job_id)
-    assert (job.result, job.attempt) == (2, 2)
-    assert sorted(events) == ["1 began", "1 cancelled", "2 began"]
-    assert {attempt.outcome for attempt in await producer.get_attempts(job_id)} == {"expired", "completed"}
-
-
 async def test_run_ends_with_a_clear_error_when_the_database_refuses_the_robot(
     config: QueueConfig, connection: asyncpg.Connection
 ) -> None:

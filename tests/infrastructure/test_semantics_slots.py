@@ -24,36 +24,6 @@ def with_slots(config: QueueConfig, slots: int, **fields: object) -> QueueConfig
     return QueueConfig.model_validate({**config.model_dump(), "max_concurrent_jobs": slots, **fields})
 
 
-async def test_run_never_holds_more_than_its_slots(
-    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
-) -> None:
-    await producer.enqueue_batch(jobs(*range(40)))
-    at_once: list[int] = []
-    running = 0
-
-    async def handler(_: JobModel) -> None:
-        nonlocal running
-        running += 1
-        at_once.append(await held(connection))
-        await asyncio.sleep(0)
-        running -= 1
-
-    lock = asyncio.Lock()
-
-    async def held(connection: asyncpg.Connection) -> int:
-        async with lock:
-            count: int = await connection.fetchval("SELECT count(*) FROM pgqueuer.jobs WHERE lease_token IS NOT NULL")
-            return max(count, running)
-
-    async with PgQueuerConsumer(with_slots(config, 4), robot_id="r") as consumer:
-        task = asyncio.create_task(consumer.run(handler))
-        await eventually(lambda: len(at_once) == 40)
-        await consumer.stop()
-        await task
-    assert max(at_once) <= 4
-    assert max(at_once) > 1
-
-
 async def test_run_and_claim_job_at_the_same_moment_take_no_more_than_the_free_slots(
     config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
 ) -> None:
