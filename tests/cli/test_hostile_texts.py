@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Casare, Start
     from tests.cli.outcome import Outcome
 
-NASTY = "\x1b]0;title\x07\x9b31m\u202e\u2066\r\n\t\u200b\x7f[bold]x[/bold]"
-"""Sets a title and a colour, turns the direction of writing, goes to the beginning of the line."""
+NASTY = "'\";DROP TABLE jobs--\x1b]0;title\x07\x9b31m\u202e\r\n\t\u200b\x7f[bold]"
+"""Ends a literal and a name in SQL, sets a title and a colour, turns the direction of writing, goes to the line's beginning."""
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -148,6 +148,6 @@ async def test_a_robot_on_a_queue_with_such_a_name(start: Start) -> None:
     process = await start("work", "json:dumps", "--queue", NASTY)
     assert process.stdout is not None
     line = (await process.stdout.readline()).decode()
-    assert "works on the queue \\x1b]0;title\\x07\\x9b31m\\u202e\\u2066\\r\\n\\t\\u200b\\x7f[bold]x[/bold]" in line
+    assert ";DROP TABLE jobs--\\x1b]0;title\\x07\\x9b31m\\u202e\\r\\n\\t\\u200b\\x7f[bold], 3 jobs at once" in line
     process.send_signal(signal.SIGTERM)
     assert_harmless(await ended(process), "work")
