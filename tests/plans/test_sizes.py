@@ -68,7 +68,7 @@ async def _fill(url: str, early: asyncpg.Connection, size: int) -> Filled:
     for _ in range(ENOUGH_FOR_A_GENERIC_PLAN):
         for call in CALLS:
             with contextlib.suppress(asyncpg.PostgresError):  # there is no such job yet
-                await _measure(early, call, Known())
+                await _measure(early, call, Known(), times=1)
     other = await asyncpg.connect(url)
     try:
         cost = await fill_with(other, size)
@@ -90,20 +90,15 @@ async def late(filled: dict[int, Filled]) -> AsyncIterator[dict[int, asyncpg.Con
         yield opened
 
 
-async def _measure(connection: asyncpg.Connection, call: Call, known: Known) -> int:
-    return await buffers(connection, call.sql, *call.arguments(known), before=call.before)
-
-
-async def _measure_well(connection: asyncpg.Connection, call: Call, known: Known) -> int:
-    """Measure twice: a session reads anew what the system knows of its tables whenever somebody has changed that."""
-    return min([await _measure(connection, call, known) for _ in range(2)])
+async def _measure(connection: asyncpg.Connection, call: Call, known: Known, times: int = 2) -> int:
+    return await buffers(connection, call.sql, *call.arguments(known), before=call.before, times=times)
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
 async def test_plans_made_while_there_was_nothing(
     filled: dict[int, Filled], call: Call, record_sizes: Callable[[str, str, list[int]], None]
 ) -> None:
-    found = [await _measure_well(each.early, call, each.known) for each in filled.values()]
+    found = [await _measure(each.early, call, each.known) for each in filled.values()]
     record_sizes(EARLY, call.name, found)
     assert max(found) <= call.most, found
 
@@ -115,7 +110,7 @@ async def test_plans_made_for_what_there_is(
     call: Call,
     record_sizes: Callable[[str, str, list[int]], None],
 ) -> None:
-    found = [await _measure_well(connection, call, filled[size].known) for size, connection in late.items()]
+    found = [await _measure(connection, call, filled[size].known) for size, connection in late.items()]
     record_sizes(LATE, call.name, found)
     assert max(found) <= call.most, found
 
@@ -123,7 +118,7 @@ async def test_plans_made_for_what_there_is(
 async def test_the_depth_of_a_queue_is_counted_from_the_index_alone(
     filled: dict[int, Filled], late: dict[int, asyncpg.Connection], record_sizes: Callable[[str, str, list[int]], None]
 ) -> None:
-    found = [min([await buffers(connection, QUEUE_DEPTH) for _ in range(3)]) for connection in late.values()]
+    found = [await buffers(connection, QUEUE_DEPTH) for connection in late.values()]
     record_sizes(LATE, "queue_depth, which counts", found)
     assert found[-1] < 400_000 / 100, "jobs of a page of an index"
 
