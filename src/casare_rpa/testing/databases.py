@@ -25,7 +25,7 @@ T = TypeVar("T")
 SPEED = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """For data that nobody misses after a power cut."""
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, where Linux has one
-_ENOUGH = 2**30
+_ENOUGH = 3 * 2**30
 
 
 @contextmanager
