@@ -15,7 +15,7 @@ from casare_rpa.infrastructure.queue import (
     JobStatus,
 )
 from casare_rpa.infrastructure.queue.events import JobEvent
-from casare_rpa.infrastructure.queue.feed import Feed
+from casare_rpa.infrastructure.queue.producing.feed import Feed
 from tests.conformance.helpers import crash, pass_time
 from tests.waiting import eventually
 
@@ -230,7 +230,7 @@ async def test_notifications_that_do_not_arrive_are_found_out(queue, producer, m
         return
 
     monkeypatch.setattr(producer._calls, "listen", deaf)
-    monkeypatch.setattr("casare_rpa.infrastructure.queue.subscriber.HELLO_WITHIN", 0.3)
+    monkeypatch.setattr("casare_rpa.infrastructure.queue.producing.subscriber.HELLO_WITHIN", 0.3)
     with pytest.raises(ConfigError, match="pooler in transaction mode"):
         await anext(producer.follow())
 

@@ -29,7 +29,7 @@ async def consumer(queue: Queue, config: QueueConfig) -> AsyncIterator[PgQueuerC
 @pytest.fixture
 def every_claim_looks_back(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy robot looks for returned and due jobs four times a second; here it does with every claim."""
-    monkeypatch.setattr("casare_rpa.infrastructure.queue.claiming.LOOK_BACK_EVERY", 0.0)
+    monkeypatch.setattr("casare_rpa.infrastructure.queue.consuming.claiming.LOOK_BACK_EVERY", 0.0)
 
 
 async def test_higher_priority_goes_first_over_all_21_of_them(

@@ -15,7 +15,7 @@ from casare_rpa.embedded.binaries import OLDEST_MAJOR
 from casare_rpa.foundation.jsontext import MAX_DEPTH
 from casare_rpa.infrastructure.postgres.connection import OLDEST_SERVER
 from casare_rpa.infrastructure.queue.config import VARIABLES, QueueConfig
-from casare_rpa.infrastructure.queue.execution import MAX_ERROR_BYTES
+from casare_rpa.infrastructure.queue.consuming.execution import MAX_ERROR_BYTES
 from casare_rpa.infrastructure.queue.filters import MAX_FILTER_IDS
 from casare_rpa.infrastructure.queue.models import MAX_BATCH, MAX_COMMENT, MAX_TAGS, JobModel
 from casare_rpa.infrastructure.queue.pages import LOOK, MOST_COUNTED

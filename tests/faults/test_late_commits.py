@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from casare_rpa.infrastructure.queue import JobModel
-from casare_rpa.infrastructure.queue.floors import Floors
+from casare_rpa.infrastructure.queue.consuming.floors import Floors
 from tests.faults.fleet import Ledger, load, robots
 from tests.waiting import eventually
 

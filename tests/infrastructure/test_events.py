@@ -109,8 +109,8 @@ async def _cut_off(connection):
 
 
 async def test_a_subscription_is_renewed_and_withdrawn(producer, connection, monkeypatch):
-    monkeypatch.setattr("casare_rpa.infrastructure.queue.subscriber.RENEW_AFTER", 0.1)
-    monkeypatch.setattr("casare_rpa.infrastructure.queue.subscriber.LINGER", 0.5)
+    monkeypatch.setattr("casare_rpa.infrastructure.queue.producing.subscriber.RENEW_AFTER", 0.1)
+    monkeypatch.setattr("casare_rpa.infrastructure.queue.producing.subscriber.LINGER", 0.5)
     until = "SELECT max(until) FROM pgqueuer.subscriptions"
     async with following(producer):
         first = await connection.fetchval(until)

@@ -37,7 +37,7 @@ async def test_the_end_of_a_followed_job_is_seen_all_the_same(producer, connecti
 
 
 async def test_so_is_that_of_an_awaited_job(producer, connection, monkeypatch):
-    monkeypatch.setattr("casare_rpa.infrastructure.queue.waits.LISTEN_AFTER", 0.01)
+    monkeypatch.setattr("casare_rpa.infrastructure.queue.producing.waits.LISTEN_AFTER", 0.01)
     job_id = await producer.enqueue_job(JobModel(workflow="w"))
     async with connection.transaction():
         await connection.execute("SELECT pgqueuer.cancel_job($1)", job_id)

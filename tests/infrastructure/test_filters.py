@@ -19,7 +19,7 @@ from casare_rpa.infrastructure.queue import (
     PgQueuerProducer,
     QueueConfig,
 )
-from casare_rpa.infrastructure.queue.operations import jobs as job_operations
+from casare_rpa.infrastructure.queue.producing import jobs as job_operations
 from tests.infrastructure.helpers import claim, id_of, jobs, robot_without_heartbeat
 from tests.infrastructure.workplace import all_pages, bury, complete
 

@@ -83,7 +83,7 @@ async def test_many_are_asked_about_together_and_ever_more_slowly(producer, robo
 
 
 async def test_more_than_a_statement_takes_are_asked_about_in_several(producer, robot, looks, monkeypatch):
-    monkeypatch.setattr("casare_rpa.infrastructure.queue.waits.MAX_BATCH", 300)
+    monkeypatch.setattr("casare_rpa.infrastructure.queue.producing.waits.MAX_BATCH", 300)
     ids = await producer.enqueue_batch([a_job()] * 700)
     for job in await robot.claim_jobs(700):
         await robot.complete_job(job)
@@ -109,9 +109,9 @@ async def test_results_that_are_too_much_for_one_answer_come_with_the_next(produ
 async def test_the_end_of_a_long_job_is_heard_of(producer, robot, looks, monkeypatch):
     """Looks alone would find it a minute later here."""
     job_id = await producer.enqueue_job(a_job())
-    monkeypatch.setattr("casare_rpa.infrastructure.queue.waits.LONGEST_PAUSE", 60.0)
-    monkeypatch.setattr("casare_rpa.infrastructure.queue.waits.GROWTH", 10_000)
-    monkeypatch.setattr("casare_rpa.infrastructure.queue.waits.LISTEN_AFTER", 0.05)
+    monkeypatch.setattr("casare_rpa.infrastructure.queue.producing.waits.LONGEST_PAUSE", 60.0)
+    monkeypatch.setattr("casare_rpa.infrastructure.queue.producing.waits.GROWTH", 10_000)
+    monkeypatch.setattr("casare_rpa.infrastructure.queue.producing.waits.LISTEN_AFTER", 0.05)
     waiting = asyncio.create_task(producer.wait_for(job_id))
     await eventually(lambda: any(w.hearing for w in producer._subscriber._all()))
     await eventually(lambda: producer._waits._pause == 60.0)

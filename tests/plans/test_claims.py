@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from casare_rpa.infrastructure.queue.floors import Floors
+from casare_rpa.infrastructure.queue.consuming.floors import Floors
 from tests.plans.measure import CLAIM, ENOUGH_FOR_A_GENERIC_PLAN, ROBOT, SETTLE, claim_buffers, fill, hold_off_upkeep
 
 FAR_AWAY = datetime(2999, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ import asyncpg
 
 from casare_rpa.infrastructure.postgres.faults import translate
 from casare_rpa.infrastructure.queue import JobStatus, LeaseLost
-from casare_rpa.infrastructure.queue.floors import Floors
+from casare_rpa.infrastructure.queue.consuming.floors import Floors
 from tests.state_machine.history_checker import check_history
 
 if TYPE_CHECKING:

@@ -12,7 +12,14 @@ from uuid import uuid4
 import pytest
 
 from casare_rpa.foundation.errors import BusinessError, InvalidJob
-from casare_rpa.infrastructure.queue.execution import MAX_ERROR_BYTES, completed, error_text, execute, failed, released
+from casare_rpa.infrastructure.queue.consuming.execution import (
+    MAX_ERROR_BYTES,
+    completed,
+    error_text,
+    execute,
+    failed,
+    released,
+)
 from casare_rpa.infrastructure.queue.models import LEASE_TOKEN, JobModel
 
 LIMIT = 1_048_576

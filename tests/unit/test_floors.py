@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casare_rpa.infrastructure.queue.floors import Floors
+from casare_rpa.infrastructure.queue.consuming.floors import Floors
 
 ROUTE = 1
 

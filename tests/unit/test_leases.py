@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from casare_rpa.infrastructure.queue.leases import Leases
+from casare_rpa.infrastructure.queue.consuming.leases import Leases
 
 
 def test_heartbeats_come_every_15_seconds_at_most() -> None:

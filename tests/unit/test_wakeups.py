@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from casare_rpa.infrastructure.queue.wakeups import FEWEST_WOKEN, wakes
+from casare_rpa.infrastructure.queue.consuming.wakeups import FEWEST_WOKEN, wakes
 
 
 def woken(jobs: int, fleet: int, message_number: int = 0) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.errors import CasareError, InvalidJob, JobNotFound, LeaseLost
 from casare_rpa.infrastructure.queue import JobModel, JobStatus
-from casare_rpa.infrastructure.queue.execution import execute
+from casare_rpa.infrastructure.queue.consuming.execution import execute
 from casare_rpa.testing.targets import open_target
 
 if TYPE_CHECKING:

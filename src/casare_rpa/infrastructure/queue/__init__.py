@@ -39,9 +39,9 @@ from casare_rpa.infrastructure.queue.models import (
     JobStatus,
     QueueHealth,
 )
-from casare_rpa.infrastructure.queue.operations.waiting import JobHandle
 from casare_rpa.infrastructure.queue.pages import BulkResult, GroupList, JobCount, JobPage
 from casare_rpa.infrastructure.queue.producer import PgQueuerProducer
+from casare_rpa.infrastructure.queue.producing.waiting import JobHandle
 from casare_rpa.infrastructure.queue.queue_info import QueueInfo
 from casare_rpa.infrastructure.queue.schema import migrate
 from casare_rpa.infrastructure.queue.sync import PgQueuerSyncProducer

@@ -11,7 +11,7 @@ from casare_rpa.foundation.errors import ConfigError
 from casare_rpa.infrastructure.postgres.connection import connect, server_version
 from casare_rpa.infrastructure.queue.announcer import Announcer
 from casare_rpa.infrastructure.queue.calls import Calls
-from casare_rpa.infrastructure.queue.lifeline import Lifeline, Listener
+from casare_rpa.infrastructure.queue.consuming.lifeline import Lifeline, Listener
 from casare_rpa.infrastructure.queue.pool import SchemaLimits, check_schema, open_pool
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from casare_rpa.infrastructure.queue.config import QueueConfig
-    from casare_rpa.infrastructure.queue.leases import Leases
+    from casare_rpa.infrastructure.queue.consuming.leases import Leases
 
 
 NOTHING_HEARD = (

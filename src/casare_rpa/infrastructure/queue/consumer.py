@@ -9,15 +9,15 @@ from uuid import UUID, uuid4
 
 from casare_rpa.foundation.errors import ConfigError, InvalidJob, LeaseLost
 from casare_rpa.infrastructure.queue.backend import Backend, PostgresBackend
-from casare_rpa.infrastructure.queue.claiming import Claimer
-from casare_rpa.infrastructure.queue.execution import completed, failed, released
-from casare_rpa.infrastructure.queue.leases import Leases
+from casare_rpa.infrastructure.queue.consuming.claiming import Claimer
+from casare_rpa.infrastructure.queue.consuming.execution import completed, failed, released
+from casare_rpa.infrastructure.queue.consuming.leases import Leases
+from casare_rpa.infrastructure.queue.consuming.settler import Settler
+from casare_rpa.infrastructure.queue.consuming.work import Work
 from casare_rpa.infrastructure.queue.models import MAX_BATCH, JobModel, JobStatus, check_limit
 from casare_rpa.infrastructure.queue.patience import with_patience
 from casare_rpa.infrastructure.queue.pool import SchemaLimits, borrowed
 from casare_rpa.infrastructure.queue.requirements import is_word, offers
-from casare_rpa.infrastructure.queue.settler import Settler
-from casare_rpa.infrastructure.queue.work import Work
 from casare_rpa.infrastructure.telemetry.robot import RobotTelemetry
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from casare_rpa.infrastructure.queue.config import QueueConfig
-    from casare_rpa.infrastructure.queue.settlement import Settlement
+    from casare_rpa.infrastructure.queue.consuming.settlement import Settlement
     from casare_rpa.infrastructure.telemetry.metrics import Metrics
 
 T = TypeVar("T")

@@ -7,10 +7,10 @@ import time
 
 from casare_rpa.infrastructure.postgres.faults import describe, translate
 from casare_rpa.infrastructure.queue.models import QueueHealth
-from casare_rpa.infrastructure.queue.operations.dead_letters import DeadLetters
-from casare_rpa.infrastructure.queue.operations.enqueuing import Enqueuing
-from casare_rpa.infrastructure.queue.operations.queues import Queues
-from casare_rpa.infrastructure.queue.operations.waiting import Waiting
+from casare_rpa.infrastructure.queue.producing.dead_letters import DeadLetters
+from casare_rpa.infrastructure.queue.producing.enqueuing import Enqueuing
+from casare_rpa.infrastructure.queue.producing.queues import Queues
+from casare_rpa.infrastructure.queue.producing.waiting import Waiting
 from casare_rpa.infrastructure.queue.schema import check_version
 
 HEALTH_TIMEOUT = 5.0

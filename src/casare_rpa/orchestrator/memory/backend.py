@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import asyncpg
 
     from casare_rpa.infrastructure.queue.announcer import Announcer
-    from casare_rpa.infrastructure.queue.leases import Leases
-    from casare_rpa.infrastructure.queue.lifeline import Lifeline, Listener
+    from casare_rpa.infrastructure.queue.consuming.leases import Leases
+    from casare_rpa.infrastructure.queue.consuming.lifeline import Lifeline, Listener
     from casare_rpa.infrastructure.queue.pool import SchemaLimits
 
 

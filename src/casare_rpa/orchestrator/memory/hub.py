@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Protocol
 
-from casare_rpa.infrastructure.queue.wakeups import FEWEST_WOKEN
+from casare_rpa.infrastructure.queue.consuming.wakeups import FEWEST_WOKEN
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -10,8 +10,8 @@ from casare_rpa.orchestrator.memory.heartbeats import heartbeat
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from casare_rpa.infrastructure.queue.leases import Leases
-    from casare_rpa.infrastructure.queue.lifeline import Listener
+    from casare_rpa.infrastructure.queue.consuming.leases import Leases
+    from casare_rpa.infrastructure.queue.consuming.lifeline import Listener
     from casare_rpa.orchestrator.memory.keeper import Keeper
     from casare_rpa.orchestrator.memory.store import Store
 

@@ -10,9 +10,9 @@ from casare_rpa.foundation.errors import DuplicateReference, InvalidJob
 from casare_rpa.infrastructure.postgres.faults import translate
 from casare_rpa.infrastructure.queue.batches import Batch, BatchBuilder
 from casare_rpa.infrastructure.queue.models import MAX_BATCH, EnqueueResult, JobModel
-from casare_rpa.infrastructure.queue.operations.session import Session, as_id
 from casare_rpa.infrastructure.queue.patience import with_patience
 from casare_rpa.infrastructure.queue.pool import borrowed
+from casare_rpa.infrastructure.queue.producing.session import Session, as_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from casare_rpa.infrastructure.postgres.faults import describe
 from casare_rpa.infrastructure.postgres.sessions import COMMAND_TIMEOUT
 from casare_rpa.infrastructure.queue.calls import ClaimArguments
-from casare_rpa.infrastructure.queue.floors import SWEEP_EVERY, SWEEP_SHARE, Floors
+from casare_rpa.infrastructure.queue.consuming.floors import SWEEP_EVERY, SWEEP_SHARE, Floors
+from casare_rpa.infrastructure.queue.consuming.settlement import Settlement
+from casare_rpa.infrastructure.queue.consuming.settler import settle_arguments, statuses_of
 from casare_rpa.infrastructure.queue.models import JobStatus
 from casare_rpa.infrastructure.queue.pool import borrowed
 from casare_rpa.infrastructure.queue.rows import claimed_job
-from casare_rpa.infrastructure.queue.settlement import Settlement
-from casare_rpa.infrastructure.queue.settler import settle_arguments, statuses_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from casare_rpa.infrastructure.queue.calls import Calls
     from casare_rpa.infrastructure.queue.config import QueueConfig
-    from casare_rpa.infrastructure.queue.leases import Leases
-    from casare_rpa.infrastructure.queue.lifeline import Lifeline
+    from casare_rpa.infrastructure.queue.consuming.leases import Leases
+    from casare_rpa.infrastructure.queue.consuming.lifeline import Lifeline
+    from casare_rpa.infrastructure.queue.consuming.settler import Fate, Settler
     from casare_rpa.infrastructure.queue.models import JobModel
-    from casare_rpa.infrastructure.queue.settler import Fate, Settler
     from casare_rpa.infrastructure.telemetry.robot import RobotTelemetry
 
 LOOK_BACK_EVERY = 0.25

@@ -14,9 +14,9 @@ from casare_rpa.infrastructure.queue.models import (
     JobStatus,
     check_limit,
 )
-from casare_rpa.infrastructure.queue.operations.bulk import Bulk, check_filter
-from casare_rpa.infrastructure.queue.operations.session import as_id
 from casare_rpa.infrastructure.queue.pages import MOST_COUNTED, BulkResult, JobCount, JobPage, Place, cursor, place_of
+from casare_rpa.infrastructure.queue.producing.bulk import Bulk, check_filter
+from casare_rpa.infrastructure.queue.producing.session import as_id
 from casare_rpa.infrastructure.queue.rows import action, ended_attempt, found_job
 
 if TYPE_CHECKING:

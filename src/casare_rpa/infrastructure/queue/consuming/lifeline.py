@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from casare_rpa.foundation.backoff import Backoff
 from casare_rpa.infrastructure.postgres.faults import describe
-from casare_rpa.infrastructure.queue.lines import Line, Lines
-from casare_rpa.infrastructure.queue.wakeups import wakes
+from casare_rpa.infrastructure.queue.consuming.lines import Line, Lines
+from casare_rpa.infrastructure.queue.consuming.wakeups import wakes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from casare_rpa.infrastructure.queue.calls import Calls
     from casare_rpa.infrastructure.queue.config import QueueConfig
-    from casare_rpa.infrastructure.queue.leases import Leases
+    from casare_rpa.infrastructure.queue.consuming.leases import Leases
 
 SHORTEST_PATIENCE = 0.5
 """Seconds that an answer is waited for, at least; else half the time between heartbeats."""

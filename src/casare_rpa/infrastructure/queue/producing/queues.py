@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from casare_rpa.infrastructure.queue.operations.session import Session
+from casare_rpa.infrastructure.queue.producing.session import Session
 from casare_rpa.infrastructure.queue.rows import queue_info
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import asyncpg
 
 from casare_rpa.foundation.errors import CasareError, DatabaseUnavailable
 from casare_rpa.infrastructure.queue.calls import SettleArguments
+from casare_rpa.infrastructure.queue.consuming.settlement import Settlement
 from casare_rpa.infrastructure.queue.models import JobStatus
 from casare_rpa.infrastructure.queue.patience import with_patience
 from casare_rpa.infrastructure.queue.pool import borrowed
-from casare_rpa.infrastructure.queue.settlement import Settlement
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.errors import BusinessError, InvalidJob
 from casare_rpa.foundation.jsontext import MAX_DEPTH, make_safe, safe_text, to_json
-from casare_rpa.infrastructure.queue.settlement import Settlement
+from casare_rpa.infrastructure.queue.consuming.settlement import Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

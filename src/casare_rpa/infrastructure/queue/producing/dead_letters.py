@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from casare_rpa.infrastructure.queue.checks import check_assignee, check_comment, check_payload
 from casare_rpa.infrastructure.queue.models import MAX_PAGE, check_limit
-from casare_rpa.infrastructure.queue.operations.bulk import Bulk, check_filter
-from casare_rpa.infrastructure.queue.operations.session import as_id
 from casare_rpa.infrastructure.queue.pages import BulkResult, GroupList, JobPage, Place, cursor, place_of
+from casare_rpa.infrastructure.queue.producing.bulk import Bulk, check_filter
+from casare_rpa.infrastructure.queue.producing.session import as_id
 from casare_rpa.infrastructure.queue.rows import found_job, group
 
 if TYPE_CHECKING:

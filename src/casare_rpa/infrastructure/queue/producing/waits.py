@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from casare_rpa.infrastructure.queue.calls import Rows
     from casare_rpa.infrastructure.queue.events import JobEvent
-    from casare_rpa.infrastructure.queue.subscriber import Subscriber
+    from casare_rpa.infrastructure.queue.producing.subscriber import Subscriber
 
 SHORTEST_PAUSE = 0.02
 LONGEST_PAUSE = 1.0

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from casare_rpa.foundation.errors import ConfigError, DatabaseUnavailable
 from casare_rpa.infrastructure.queue.events import EventName, JobEvent, seen
-from casare_rpa.infrastructure.queue.feed import Feed
 from casare_rpa.infrastructure.queue.models import JobModel, JobStatus
-from casare_rpa.infrastructure.queue.operations.jobs import Jobs
-from casare_rpa.infrastructure.queue.operations.session import as_id
 from casare_rpa.infrastructure.queue.pool import borrowed
-from casare_rpa.infrastructure.queue.subscriber import Subscriber
+from casare_rpa.infrastructure.queue.producing.feed import Feed
+from casare_rpa.infrastructure.queue.producing.jobs import Jobs
+from casare_rpa.infrastructure.queue.producing.session import as_id
+from casare_rpa.infrastructure.queue.producing.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

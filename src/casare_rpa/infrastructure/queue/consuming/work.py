@@ -14,19 +14,19 @@ import asyncpg
 from casare_rpa.foundation.backoff import Backoff
 from casare_rpa.foundation.errors import DatabaseUnavailable, InvalidJob
 from casare_rpa.infrastructure.postgres.faults import describe, is_passing, translate
-from casare_rpa.infrastructure.queue.execution import error_text, execute, failed, released
-from casare_rpa.infrastructure.queue.settlement import Settlement
+from casare_rpa.infrastructure.queue.consuming.execution import error_text, execute, failed, released
+from casare_rpa.infrastructure.queue.consuming.settlement import Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from uuid import UUID
 
-    from casare_rpa.infrastructure.queue.claiming import Claimed, Claimer
     from casare_rpa.infrastructure.queue.config import QueueConfig
-    from casare_rpa.infrastructure.queue.leases import Leases
-    from casare_rpa.infrastructure.queue.lifeline import Lifeline
+    from casare_rpa.infrastructure.queue.consuming.claiming import Claimed, Claimer
+    from casare_rpa.infrastructure.queue.consuming.leases import Leases
+    from casare_rpa.infrastructure.queue.consuming.lifeline import Lifeline
+    from casare_rpa.infrastructure.queue.consuming.settler import Fate, Settler
     from casare_rpa.infrastructure.queue.models import JobModel
-    from casare_rpa.infrastructure.queue.settler import Fate, Settler
     from casare_rpa.infrastructure.telemetry.attempt import Attempt
     from casare_rpa.infrastructure.telemetry.robot import RobotTelemetry
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.errors import ConfigError, JobFailed, WaitTimedOut
 from casare_rpa.infrastructure.queue.models import JobModel, JobStatus
-from casare_rpa.infrastructure.queue.operations.events import Events
-from casare_rpa.infrastructure.queue.operations.session import as_id
 from casare_rpa.infrastructure.queue.pool import borrowed
-from casare_rpa.infrastructure.queue.waits import Waits
+from casare_rpa.infrastructure.queue.producing.events import Events
+from casare_rpa.infrastructure.queue.producing.session import as_id
+from casare_rpa.infrastructure.queue.producing.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from casare_rpa.foundation.errors import InvalidFilter
 from casare_rpa.infrastructure.queue.calls import BulkPage
 from casare_rpa.infrastructure.queue.filters import JobFilter
 from casare_rpa.infrastructure.queue.models import MAX_PAGE
-from casare_rpa.infrastructure.queue.operations.session import Session
 from casare_rpa.infrastructure.queue.pages import BulkResult
+from casare_rpa.infrastructure.queue.producing.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
