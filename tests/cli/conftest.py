@@ -84,7 +84,7 @@ async def start() -> AsyncIterator[Start]:
         await process.communicate()
 
 
-async def ended(process: Process, within: float = 15.0) -> Outcome:
+async def ended(process: Process, within: float = 30.0) -> Outcome:
     """Return the outcome of a process that ends by itself."""
     async with asyncio.timeout(within):
         out, err = await process.communicate()
