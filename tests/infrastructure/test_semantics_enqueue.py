@@ -165,3 +165,21 @@ async def _nothing(_: JobModel) -> None:
 
 async def _is_completed(producer: PgQueuerProducer, job_id: object) -> bool:
     return await producer.get_job_status(str(job_id)) is JobStatus.COMPLETED
+
+
+async def test_a_batch_whose_jobs_all_differ(producer, connection):
+    """Jobs were joined with what they have in common by going through all pairs: 10,000 that differ took half a minute."""
+    jobs = [JobModel(workflow="ship", metadata={"order": n}, reference=f"order-{n}") for n in range(2000)]
+    ids = await producer.enqueue_batch(jobs)
+    last = await producer.get_job(ids[-1])
+    assert (last.metadata, last.reference) == ({"order": 1999}, "order-1999")
+    await connection.execute(
+        "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET search_path = pgqueuer"
+    )
+    await connection.execute("""
+        PREPARE joined (integer[], jsonb) AS
+        SELECT * FROM unnest($1) WITH ORDINALITY u(template, ordinal) JOIN template_rows($2) t ON t.template = u.template
+    """)
+    plan = await connection.fetch("EXPLAIN EXECUTE joined(ARRAY[1, 2], '[{}, {}]')")
+    assert plan
+    assert not any("Nested Loop" in row[0] for row in plan)

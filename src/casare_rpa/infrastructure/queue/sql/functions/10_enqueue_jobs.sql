@@ -17,8 +17,8 @@
 -- Returns: with p_each a row for each job that was left out because its reference is taken: its number in the batch, from 1, and the id
 --   of the job that has the reference. No row means that all are in.
 -- Errors: CR003 when a reference is taken and p_each is false. CR004 for whatever cannot be stored, named in the message; an id that is a
---   dead letter's is refused so too. CR005 for a tenant or a queue that is not the login's. 23505 when an id is in use. With p_resent,
---   40001 or 23505 while the first sending is just arriving: send it once more.
+--   dead letter's is refused so too, and for a login that is bound to a tenant or to queues one that any job has. CR005 for a tenant or a
+--   queue that is not the login's. 23505 when an id is in use. With p_resent, 40001 or 23505 while the first sending is just arriving: send it once more.
 -- Guarantees: all jobs or none. Sent again with p_resent and the same ids it doubles nothing, wherever the jobs have got to. A reference
 --   that another open transaction is taking is waited for.
 CREATE OR REPLACE FUNCTION enqueue_jobs(
@@ -42,8 +42,11 @@ BEGIN
     IF p_run_ats IS NOT NULL THEN
         PERFORM check_run_ats(p_run_ats);
     END IF;
-    IF NOT p_resent AND (SELECT d.id FROM dead_letter_queue d WHERE d.id = ANY (p_ids) ORDER BY d.id LIMIT 1) IS NOT NULL THEN -- with EXISTS, another index might be read whole
-        RAISE EXCEPTION 'an id of this batch is taken by a dead letter' USING ERRCODE = 'CR004';
+    IF v_scope.tenant IS NOT NULL OR v_scope.queues IS NOT NULL THEN
+        -- Such a login must not make a job of its own out of another's. The others are trusted, and spared the look at every week.
+        PERFORM check_ids_free(p_ids, v_scope.tenant, v_scope.queues, p_resent);
+    ELSIF NOT p_resent AND (SELECT d.id FROM dead_letter_queue d WHERE d.id = ANY (p_ids) ORDER BY d.id LIMIT 1) IS NOT NULL THEN -- with EXISTS, another index might be read whole
+        RAISE EXCEPTION 'an id of this batch is taken' USING ERRCODE = 'CR004';
     END IF;
     SELECT t.templates, t.routes INTO v_templates, v_routes FROM open_templates(p_templates, v_scope.tenant, v_scope.queues) t;
 
@@ -72,10 +75,7 @@ BEGIN
       FROM (SELECT u.id, u.payload, coalesce(u.template, 1) AS template, u.reference, u.run_at, u.ordinal
               FROM unnest(p_ids, p_payloads, p_template, p_references, p_run_ats) WITH ORDINALITY u(id, payload, template, reference, run_at, ordinal)
              WHERE u.ordinal <> ALL (v_left_out)) s
-      JOIN ROWS FROM (jsonb_to_recordset(v_templates) AS (
-               workflow text, queue_name text, priority smallint, tenant_id text, tags text[], metadata jsonb, requirements jsonb,
-               max_retries integer, retry_delay double precision, visibility_timeout double precision, time_limit double precision,
-               on_crash text, enable_dlq boolean)) WITH ORDINALITY t ON t.ordinality = s.template
+      JOIN template_rows(v_templates) t ON t.template = s.template
      ORDER BY s.ordinal; -- the join may come in another order, and places are drawn after the sort
     GET DIAGNOSTICS v_jobs = ROW_COUNT;
     IF v_jobs <> cardinality(p_ids) - cardinality(v_left_out) THEN
@@ -97,5 +97,16 @@ BEGIN
     END IF;
     IF p_notify THEN
         PERFORM announce(n.queue_name, cardinality(p_ids)) FROM (SELECT DISTINCT t ->> 'queue_name' AS queue_name FROM jsonb_array_elements(v_templates) t) n;
+    END IF;
+END $$;
+
+-- Refuses ids that a job has, wherever it lives, but not those of a batch that is sent again within the caller's scope. What is beyond
+-- the scope is told apart neither by where it lives nor from what is within.
+CREATE OR REPLACE FUNCTION check_ids_free(p_ids uuid[], p_tenant text, p_queues text[], p_resent boolean) RETURNS void
+LANGUAGE plpgsql STABLE SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off AS $$
+BEGIN
+    IF (SELECT a.id FROM all_jobs a
+         WHERE a.id = ANY (p_ids) AND NOT (p_resent AND coalesce(in_scope(p_tenant, p_queues, a.tenant_id, a.queue_name), false)) LIMIT 1) IS NOT NULL THEN
+        RAISE EXCEPTION 'an id of this batch is taken' USING ERRCODE = 'CR004';
     END IF;
 END $$;
