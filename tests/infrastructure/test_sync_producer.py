@@ -80,6 +80,37 @@ def test_every_call_does_what_its_async_twin_does(producer, config):
         producer.get_job(uuid4())
 
 
+def test_the_calls_of_operators_do_what_their_async_twins_do(producer, config):
+    first, second = producer.enqueue_batch([a_job(), a_job()])
+    work_off(config, 2, fail=True)
+    dead, one = JobFilter(status=JobStatus.FAILED), JobFilter(ids=[first])
+    assert {job.id for job in producer.list_dead_letters(dead)} == {first, second}
+    assert [group.count for group in producer.group_dead_letters()] == [2]
+    assert producer.assign_dead_letters(one, "ann").ids == [first]
+    producer.edit_payload(first, {"n": 2}, comment="was missing")
+    producer.comment_job(first, "again")
+    assert [act.action for act in producer.get_actions(first)] == ["assigned", "edited", "commented"]
+    assert producer.redrive_dead_letters(one, dry_run=True).count == 1
+    assert producer.redrive_dead_letters(one).ids == [first]
+    assert producer.set_priority(one, 9).count == 1
+    assert producer.count_jobs(one).count == 1
+    assert (producer.get_job(first).payload, producer.get_job(first).priority) == ({"n": 2}, 9)
+    assert producer.cancel_jobs(one).ids == [first]
+    assert producer.retry_jobs(JobFilter(ids=[second])).ids == [second]
+    work_off(config, fail=True)
+    assert producer.resolve_dead_letters(JobFilter(ids=[second]), "done by hand").count == 1
+    producer.enqueue_job(a_job())
+    work_off(config, fail=True)
+    assert producer.purge_dead_letters(JobFilter(workflow="w")).count == 1
+
+    producer.pause_queue()
+    assert producer.get_queue().paused_at is not None
+    producer.resume_queue()
+    assert [queue.paused_at for queue in producer.list_queues()] == [None]
+    producer.enqueue_job(a_job())
+    assert producer.purge_queue() == 1
+
+
 def test_its_methods_have_the_arguments_of_their_async_twins():
     for name, method in inspect.getmembers(PgQueuerSyncProducer, inspect.isfunction):
         if name.startswith("_"):
