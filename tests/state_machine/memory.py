@@ -146,10 +146,10 @@ class MemoryModelBackend:
         return set(row["lost"]), set(row["cancelled"])
 
     async def cancel(self, job_id: UUID) -> bool:
-        return await self._calls.cancel(_NOTHING, job_id)
+        return await self._calls.cancel(_NOTHING, job_id, uuid4())
 
     async def redrive(self, job_id: UUID) -> bool:
-        return bool(await self._calls.redrive(_NOTHING, [job_id]))
+        return bool(await self._calls.redrive(_NOTHING, [job_id], uuid4()))
 
     async def purge(self, queue: str) -> int:
         return await self._calls.purge(_NOTHING, queue)

@@ -147,7 +147,7 @@ async def _upkeep(connection: Connection, _: Case) -> str:
 
 
 async def _cancel(connection: Connection, case: Case) -> str:
-    return "true" if await calls_of(connection).cancel(connection, case.id) else "false"
+    return "true" if await calls_of(connection).cancel(connection, case.id, uuid4()) else "false"
 
 
 async def _purge(connection: Connection, _: Case) -> str:
@@ -155,7 +155,7 @@ async def _purge(connection: Connection, _: Case) -> str:
 
 
 async def _redrive(connection: Connection, case: Case) -> str:
-    return "redriven" if await calls_of(connection).redrive(connection, [case.id]) else "nothing"
+    return "redriven" if await calls_of(connection).redrive(connection, [case.id], uuid4()) else "nothing"
 
 
 async def _pause(connection: Connection, _: Case) -> str:

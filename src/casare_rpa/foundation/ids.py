@@ -1,11 +1,18 @@
-"""Identifiers of jobs: UUID version 7 (RFC 9562 §5.7), so that neighbours in time are neighbours in an index."""
+"""Identifiers of jobs and of calls: UUID version 7 (RFC 9562 §5.7), so that neighbours in time are neighbours in an index."""
 
 from __future__ import annotations
 
 import os
 import time
+from uuid import UUID
 
 BYTES = 16
+
+
+def new_request() -> UUID:
+    """Return a new id for a call, or for a page of one, that may have to be sent again."""
+    [request] = new_job_ids(1)
+    return UUID(bytes=request)
 
 
 def new_job_ids(count: int) -> list[bytes]:

@@ -54,11 +54,15 @@ class SettleArguments(NamedTuple):
 
 
 class BulkPage(NamedTuple):
-    """Which page of what matches something is done to: jobs at most, the id to go on after, and whether only to look."""
+    """Which page of what matches something is done to: jobs at most, the id to go on after, and whether only to look.
+
+    `request` is the page's own id: sent again with it, a page does nothing more and is answered with what it did.
+    """
 
     limit: int
     after: UUID | None
     dry_run: bool
+    request: UUID | None
 
 
 def event_channel(channel: UUID) -> str:
@@ -161,8 +165,10 @@ class Calls:
     async def upkeep(self, connection: asyncpg.Connection) -> float:
         return float(await connection.fetchval(f'SELECT "{self._schema}".upkeep()'))
 
-    async def cancel(self, connection: asyncpg.Connection, job_id: UUID) -> bool:
-        return bool(await connection.fetchval(f'SELECT "{self._schema}".cancel_job($1)', job_id))
+    # `request` is an id of the call's own: sent again with it, a call does nothing more and is answered as the first time.
+
+    async def cancel(self, connection: asyncpg.Connection, job_id: UUID, request: UUID) -> bool:
+        return bool(await connection.fetchval(f'SELECT "{self._schema}".cancel_job_once($1, $2)', job_id, request))
 
     async def find_job(self, connection: asyncpg.Connection, job_id: UUID) -> asyncpg.Record | None:
         return await connection.fetchrow(self._rows("find_job", 1), job_id)
@@ -215,8 +221,8 @@ class Calls:
     async def find_actions(self, connection: asyncpg.Connection, job_id: UUID) -> Rows:
         return await self._fetch(connection, self._rows("find_actions", 1), job_id)
 
-    async def comment(self, connection: asyncpg.Connection, job_id: UUID, comment: str) -> None:
-        await connection.fetch(self._rows("comment_job", 2), job_id, comment)
+    async def comment(self, connection: asyncpg.Connection, job_id: UUID, comment: str, request: UUID) -> None:
+        await connection.fetch(self._rows("comment_job", 3), job_id, comment, request)
 
     async def find_jobs(self, connection: asyncpg.Connection, where: str, limit: int, after: UUID | None) -> Rows:
         """Return a page and, as its last row, a note: without an id, with `resume_after` and `examined`."""
@@ -238,37 +244,39 @@ class Calls:
     # What is done to a page of what matches: the ids, and a note in which the id is missing and `resume_after` leads on.
 
     async def cancel_jobs(self, connection: asyncpg.Connection, where: str, page: BulkPage) -> Rows:
-        return await self._fetch(connection, self._rows("cancel_jobs", 4), where, *page)
+        return await self._fetch(connection, self._rows("cancel_jobs", 5), where, *page)
 
     async def retry_jobs(self, connection: asyncpg.Connection, where: str, page: BulkPage) -> Rows:
-        return await self._fetch(connection, self._rows("retry_jobs", 4), where, *page)
+        return await self._fetch(connection, self._rows("retry_jobs", 5), where, *page)
 
     async def set_priority(self, connection: asyncpg.Connection, where: str, priority: int, page: BulkPage) -> Rows:
-        return await self._fetch(connection, self._rows("set_priority", 5), where, priority, *page)
+        return await self._fetch(connection, self._rows("set_priority", 6), where, priority, *page)
 
     async def redrive_dead_letters(self, connection: asyncpg.Connection, where: str, page: BulkPage) -> Rows:
-        return await self._fetch(connection, self._rows("redrive_dead_letters", 4), where, *page)
+        return await self._fetch(connection, self._rows("redrive_dead_letters", 5), where, *page)
 
     async def resolve_dead_letters(
         self, connection: asyncpg.Connection, where: str, comment: str, page: BulkPage
     ) -> Rows:
-        return await self._fetch(connection, self._rows("resolve_dead_letters", 5), where, comment, *page)
+        return await self._fetch(connection, self._rows("resolve_dead_letters", 6), where, comment, *page)
 
     async def assign_dead_letters(
         self, connection: asyncpg.Connection, where: str, to: str | None, page: BulkPage
     ) -> Rows:
-        return await self._fetch(connection, self._rows("assign_dead_letters", 5), where, to, *page)
+        return await self._fetch(connection, self._rows("assign_dead_letters", 6), where, to, *page)
 
     async def purge_dead_letters(self, connection: asyncpg.Connection, where: str, page: BulkPage) -> Rows:
-        return await self._fetch(connection, self._rows("purge_dead_letters", 4), where, *page)
+        """Purge; what a page removed cannot be asked again, for no trace of it is left."""
+        rows = self._rows("purge_dead_letters", 4)
+        return await self._fetch(connection, rows, where, page.limit, page.after, page.dry_run)
 
     async def edit_payload(
-        self, connection: asyncpg.Connection, job_id: UUID, payload: str, comment: str | None
+        self, connection: asyncpg.Connection, job_id: UUID, payload: str, comment: str | None, request: UUID
     ) -> None:
-        await connection.fetch(self._rows("edit_payload", 3), job_id, payload, comment)
+        await connection.fetch(self._rows("edit_payload", 4), job_id, payload, comment, request)
 
-    async def redrive(self, connection: asyncpg.Connection, ids: Sequence[UUID]) -> list[UUID]:
-        return [row[0] for row in await self._fetch(connection, self._rows("redrive_jobs", 1), ids)]
+    async def redrive(self, connection: asyncpg.Connection, ids: Sequence[UUID], request: UUID) -> list[UUID]:
+        return [row[0] for row in await self._fetch(connection, self._rows("redrive_jobs_once", 2), ids, request)]
 
     async def queue_depth(self, connection: asyncpg.Connection, queue: str) -> int:
         return int(await connection.fetchval(f'SELECT "{self._schema}".queue_depth($1)', queue))

@@ -66,7 +66,10 @@ class JobCount(BaseModel):
 
 
 class BulkResult(BaseModel):
-    """To how many jobs something was done, or would be done (`dry_run`), and the ids of the first 1000 of them."""
+    """To how many jobs something was done, or would be done (`dry_run`), and the ids of the first 1000 of them.
+
+    A page whose reply was lost on the way is done once and counted; only `purge_dead_letters` does not count it.
+    """
 
     model_config = ConfigDict(frozen=True)
 

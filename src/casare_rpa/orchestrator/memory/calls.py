@@ -122,7 +122,9 @@ class MemoryCalls(Calls):
         with self._store.lock:
             return upkeep(self._store)
 
-    async def cancel(self, connection: MemoryConnection, job_id: UUID) -> bool:
+    # Nothing is sent again here, so a `request` is never met a second time.
+
+    async def cancel(self, connection: MemoryConnection, job_id: UUID, request: UUID) -> bool:
         with self._store.lock:
             return cancelling.cancel_job(self._store, job_id)
 
@@ -168,7 +170,7 @@ class MemoryCalls(Calls):
         with self._store.lock:
             return lookups.find_actions(self._store, job_id)
 
-    async def comment(self, connection: MemoryConnection, job_id: UUID, comment: str) -> None:
+    async def comment(self, connection: MemoryConnection, job_id: UUID, comment: str, request: UUID) -> None:
         with self._store.lock:
             actions.comment_job(self._store, job_id, comment)
 
@@ -222,11 +224,13 @@ class MemoryCalls(Calls):
         with self._store.lock:
             return bulk.purge_dead_letters(self._store, where, page)
 
-    async def edit_payload(self, connection: MemoryConnection, job_id: UUID, payload: str, comment: str | None) -> None:
+    async def edit_payload(
+        self, connection: MemoryConnection, job_id: UUID, payload: str, comment: str | None, request: UUID
+    ) -> None:
         with self._store.lock:
             dead_letters.edit_payload(self._store, job_id, payload, comment)
 
-    async def redrive(self, connection: MemoryConnection, ids: Sequence[UUID]) -> list[UUID]:
+    async def redrive(self, connection: MemoryConnection, ids: Sequence[UUID], request: UUID) -> list[UUID]:
         with self._store.lock:
             return dead_letters.redrive_jobs(self._store, ids)
 

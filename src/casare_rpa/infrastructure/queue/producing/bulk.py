@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from casare_rpa.foundation.errors import InvalidFilter
+from casare_rpa.foundation.ids import new_request
 from casare_rpa.infrastructure.queue.calls import BulkPage
 from casare_rpa.infrastructure.queue.filters import JobFilter
 from casare_rpa.infrastructure.queue.models import MAX_PAGE
@@ -38,7 +39,8 @@ class Bulk(Session):
         count, after = 0, None
         ids: list[UUID] = []
         while True:
-            *done, note = await self._do_to_page(act, text, BulkPage(MAX_PAGE, after, dry_run))
+            page = BulkPage(MAX_PAGE, after, dry_run, None if dry_run else new_request())
+            *done, note = await self._do_to_page(act, text, page)
             count += len(done)
             ids += [row["id"] for row in done[: MAX_PAGE - len(ids)]]
             after = note["resume_after"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from casare_rpa.foundation.ids import new_request
 from casare_rpa.infrastructure.queue.checks import check_assignee, check_comment, check_payload
 from casare_rpa.infrastructure.queue.models import MAX_PAGE, check_limit
 from casare_rpa.infrastructure.queue.pages import BulkResult, GroupList, JobPage, Place, cursor, place_of
@@ -84,18 +85,19 @@ class DeadLetters(Bulk):
         """
         key, text = as_id(job_id), check_payload(payload, self._open(self._limits).payload)
         why = None if comment is None else check_comment(comment)
-        await self._call(lambda c: self._calls.edit_payload(c, key, text, why))
+        request = new_request()
+        await self._call(lambda c: self._calls.edit_payload(c, key, text, why, request))
 
     async def redrive_jobs(self, job_ids: Sequence[UUID | str]) -> list[UUID]:
         """Put dead letters back into their queues, starting at attempt 1, and return the ids of those that were."""
-        keys = [as_id(job_id) for job_id in job_ids]
-        return await self._call(lambda c: self._calls.redrive(c, keys))
+        keys, request = [as_id(job_id) for job_id in job_ids], new_request()
+        return await self._call(lambda c: self._calls.redrive(c, keys, request))
 
     async def redrive_dead_letters(self, where: JobFilter, *, dry_run: bool = False) -> BulkResult:
         """Put the dead letters that match back into their queues, starting at attempt 1.
 
-        Pages of up to 1000 letters are one transaction each. If the database goes away in between, what was done before stays
-        done, and a page whose reply was lost is not counted.
+        Pages of up to 1000 letters are one transaction each. A page whose reply is lost is done once and counted all the
+        same. If the database stays away, `DatabaseUnavailable` is raised, and what was done before stays done.
 
         Args:
             where: which dead letters; at least one key.
@@ -144,7 +146,8 @@ class DeadLetters(Bulk):
     async def purge_dead_letters(self, where: JobFilter, *, dry_run: bool = False) -> BulkResult:
         """Remove the dead letters that match without a trace, with their references, attempts and actions; an administrator's call.
 
-        Pages, `where`, `dry_run` and errors are as for `redrive_dead_letters`.
+        Pages, `where`, `dry_run` and errors are as for `redrive_dead_letters`, but a page whose reply is lost is not counted: no
+        trace is left of what it removed.
 
         Raises:
             NotPermitted: this login is no administrator.

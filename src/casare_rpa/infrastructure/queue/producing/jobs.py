@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from casare_rpa.foundation.errors import JobNotFound
+from casare_rpa.foundation.ids import new_request
 from casare_rpa.infrastructure.queue.checks import check_comment, check_priority
 from casare_rpa.infrastructure.queue.models import (
     MAX_PAGE,
@@ -82,8 +83,8 @@ class Jobs(Bulk):
             InvalidJob: the comment is empty, too long, or one too many.
 
         """
-        key, text = as_id(job_id), check_comment(comment)
-        await self._call(lambda c: self._calls.comment(c, key, text))
+        key, text, request = as_id(job_id), check_comment(comment), new_request()
+        await self._call(lambda c: self._calls.comment(c, key, text, request))
 
     async def list_jobs(self, where: JobFilter | None = None, *, limit: int = 100, after: str | None = None) -> JobPage:
         """Return a page of the jobs that match, wherever they live, newest first.
@@ -135,14 +136,14 @@ class Jobs(Bulk):
             JobNotFound: there is none with this id.
 
         """
-        key = as_id(job_id)
-        return await self._call(lambda c: self._calls.cancel(c, key))
+        key, request = as_id(job_id), new_request()
+        return await self._call(lambda c: self._calls.cancel(c, key, request))
 
     async def cancel_jobs(self, where: JobFilter, *, dry_run: bool = False) -> BulkResult:
         """Cancel the jobs that match and have not ended: those that wait at once, those that run by asking their robots.
 
-        Pages of up to 1000 jobs are one transaction each. If the database goes away in between, what was done before stays done,
-        and a page whose reply was lost is not counted.
+        Pages of up to 1000 jobs are one transaction each. A page whose reply is lost is done once and counted all the same. If the
+        database stays away, `DatabaseUnavailable` is raised, and what was done before stays done.
 
         Args:
             where: which jobs; at least one key.

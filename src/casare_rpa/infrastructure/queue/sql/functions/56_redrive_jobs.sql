@@ -8,21 +8,41 @@
 --   their ids, and a transaction that is changing one of them is waited for.
 CREATE OR REPLACE FUNCTION redrive_jobs(p_ids uuid[]) RETURNS SETOF uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM redrive_jobs_once(p_ids, NULL);
+END $$;
+
+-- Redrives as `redrive_jobs` does, and can be asked again what it did.
+--
+-- Arguments:
+--   p_ids: the jobs' ids.
+--   p_request: an id of the caller's own for this call, to be given again when it is sent again; NULL makes it one that must not be.
+-- Returns: the ids that were put back; what is not a dead letter (any more) is left out.
+-- Errors: CR005 for a login that is not registered.
+-- Guarantees: a call that is sent again with its p_request does nothing more and answers as the first time, even if jobs have died again
+--   since. The rest is as for `redrive_jobs`.
+CREATE OR REPLACE FUNCTION redrive_jobs_once(p_ids uuid[], p_request uuid) RETURNS SETOF uuid
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     v_scope record;
     v_ids   uuid[];
 BEGIN
     SELECT * INTO v_scope FROM caller_scope();
+    v_ids := done_before(p_request);
+    IF v_ids IS NOT NULL THEN
+        RETURN QUERY SELECT unnest(v_ids);
+        RETURN;
+    END IF;
     v_ids := ARRAY(SELECT d.id FROM dead_letter_queue d
                     WHERE d.id = ANY (p_ids) AND in_scope(v_scope.tenant, v_scope.queues, d.tenant_id, d.queue_name)
                     ORDER BY d.id FOR UPDATE);
-    v_ids := redrive_all(v_ids, clock()); -- only now: locks may have been waited for
+    v_ids := redrive_all(v_ids, clock(), p_request); -- only now: locks may have been waited for
     PERFORM announce_ready(v_ids);
     RETURN QUERY SELECT unnest(v_ids);
 END $$;
 
 -- Puts dead letters back into their queues and returns the ids of those that were. The caller holds the rows' locks.
-CREATE OR REPLACE FUNCTION redrive_all(p_ids uuid[], p_now timestamptz) RETURNS uuid[]
+CREATE OR REPLACE FUNCTION redrive_all(p_ids uuid[], p_now timestamptz, p_request uuid) RETURNS uuid[]
 LANGUAGE plpgsql AS $$
 DECLARE
     v_dead dead_letter_queue;
@@ -40,7 +60,7 @@ BEGIN
                 'PENDING', v_dead.priority, v_dead.crashes, v_dead.queue_name, v_dead.workflow, v_dead.tenant_id, v_dead.reference, v_dead.tags,
                 v_dead.metadata, v_dead.requirements, v_dead.max_retries, v_dead.retry_delay, v_dead.visibility_timeout, v_dead.time_limit,
                 v_dead.on_crash, v_dead.enable_dlq, v_dead.error, v_dead.payload);
-        PERFORM remember_action(v_dead.id, v_dead.tenant_id, v_dead.queue_name, p_now, 'redriven', NULL, NULL);
+        PERFORM remember_action(v_dead.id, v_dead.tenant_id, v_dead.queue_name, p_now, 'redriven', NULL, NULL, p_request);
         v_done := v_done || v_dead.id;
     END LOOP;
     IF v_done <> '{}' AND EXISTS (SELECT FROM subscriptions s WHERE s.wants <> '{}' OR s.wants_jobs && v_done) THEN

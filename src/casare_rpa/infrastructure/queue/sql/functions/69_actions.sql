@@ -1,10 +1,23 @@
 -- Remembers what somebody did to a job.
-CREATE OR REPLACE FUNCTION remember_action(p_id uuid, p_tenant text, p_queue text, p_now timestamptz, p_action text, p_comment text, p_detail jsonb)
+CREATE OR REPLACE FUNCTION remember_action(
+    p_id uuid, p_tenant text, p_queue text, p_now timestamptz, p_action text, p_comment text, p_detail jsonb, p_request uuid)
 RETURNS void
 LANGUAGE sql VOLATILE AS $$
-    INSERT INTO job_actions (job_id, tenant_id, queue_name, at, actor, action, comment, detail)
-    VALUES (p_id, p_tenant, p_queue, p_now, session_user, p_action, p_comment, p_detail)
+    INSERT INTO job_actions (job_id, tenant_id, queue_name, at, actor, action, comment, detail, request)
+    VALUES (p_id, p_tenant, p_queue, p_now, session_user, p_action, p_comment, p_detail, p_request)
 $$;
+
+-- The jobs that a call has done its work on already, in the order of their ids, or NULL when there are none: its reply was lost, and it
+-- is sent again. If the first sending is still under way, it is waited for, and what it did is seen.
+CREATE OR REPLACE FUNCTION done_before(p_request uuid) RETURNS uuid[]
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF p_request IS NULL THEN
+        RETURN NULL;
+    END IF;
+    PERFORM pg_advisory_xact_lock(uuid_hash_extended(p_request, 0));
+    RETURN (SELECT array_agg(a.job_id ORDER BY a.job_id) FROM job_actions a WHERE a.request = p_request AND a.actor = session_user);
+END $$;
 
 -- Refuses a comment that is none, and one on a job that has more than enough of them: nobody reads them, and they fill the disk.
 CREATE OR REPLACE FUNCTION check_comment(p_id uuid, p_comment text) RETURNS void
@@ -22,21 +35,26 @@ END $$;
 -- Arguments:
 --   p_id: the job's id.
 --   p_comment: 1 to 10,000 characters.
+--   p_request: an id of the caller's own for this call, to be given again when it is sent again; NULL makes it one that must not be.
 -- Returns: nothing.
 -- Errors: CR001 when there is no such job. CR004 for a comment that is empty or too long, or when the job has 1000 comments and edits.
 --   CR005 for a login that is not registered.
--- Guarantees: not repeatable: a second call writes a second comment. It locks nothing.
-CREATE OR REPLACE FUNCTION comment_job(p_id uuid, p_comment text) RETURNS void
+-- Guarantees: repeatable with a p_request; without one, a second call writes a second comment. It locks no rows.
+CREATE OR REPLACE FUNCTION comment_job(p_id uuid, p_comment text, p_request uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     v_job all_jobs;
 BEGIN
+    PERFORM caller_scope();
+    IF done_before(p_request) IS NOT NULL THEN
+        RETURN;
+    END IF;
     SELECT * INTO v_job FROM find_job(p_id) f LIMIT 1;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no job %', p_id USING ERRCODE = 'CR001';
     END IF;
     PERFORM check_comment(p_id, coalesce(p_comment, '')),
-            remember_action(p_id, v_job.tenant_id, v_job.queue_name, clock(), 'commented', p_comment, NULL);
+            remember_action(p_id, v_job.tenant_id, v_job.queue_name, clock(), 'commented', p_comment, NULL, p_request);
 END $$;
 
 -- What people and programs did to a job by hand, oldest first.

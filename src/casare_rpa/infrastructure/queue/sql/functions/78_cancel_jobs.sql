@@ -6,13 +6,16 @@
 --   p_limit: jobs of a page at most, 1 to 1000.
 --   p_after: `resume_after` of the page before; NULL is the first page.
 --   p_dry_run: whether only to say what would be done, without locking or changing anything.
+--   p_request: an id of the caller's own for this page, to be given again when it is sent again; NULL makes it one that must not be.
 -- Returns: the id of each job that it was done to, and at last a note, in which `id` is NULL: `resume_after` says where the next page
 --   begins, NULL at the end, and `examined` how many rows were looked at. A page may hold fewer jobs than asked for, even none, and
 --   not be the last.
 -- Errors: CR004 for a filter that cannot be right or names nothing. CR005 for a login that is not registered.
--- Guarantees: of two callers at once, one cancels each job. Rows are locked in the order of their ids, a transaction that is changing one of
+-- Guarantees: a page that is sent again with its p_request does nothing more, answers with the ids of the first time and leads on below
+--   them. Of two callers at once, one cancels each job. Rows are locked in the order of their ids, a transaction that is changing one of
 --   them is waited for, and the filter must hold for what it left.
-CREATE OR REPLACE FUNCTION cancel_jobs(p_filter jsonb, p_limit integer DEFAULT 1000, p_after uuid DEFAULT NULL, p_dry_run boolean DEFAULT false)
+CREATE OR REPLACE FUNCTION cancel_jobs(
+    p_filter jsonb, p_limit integer DEFAULT 1000, p_after uuid DEFAULT NULL, p_dry_run boolean DEFAULT false, p_request uuid DEFAULT NULL)
 RETURNS TABLE (id uuid, resume_after uuid, examined integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -20,16 +23,22 @@ SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off S
 DECLARE
     v_scope record;
     v_page  record;
+    v_done  uuid[];
     v_now   timestamptz;
     v_job   jobs;
 BEGIN
     SELECT * INTO v_scope FROM caller_scope();
+    v_done := done_before(p_request);
+    IF v_done IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM page_of_ids(v_done, v_done[1], 0);
+        RETURN;
+    END IF;
     SELECT * INTO v_page FROM take_page(read_bulk_filter(p_filter), v_scope.tenant, v_scope.queues, p_limit, p_after, p_dry_run,
                                         'x.cancel_requested_at IS NULL', NULL, false);
     IF NOT coalesce(p_dry_run, false) THEN
         v_now := clock(); -- only now: locks may have been waited for
         FOR v_job IN SELECT * FROM jobs j WHERE j.id = ANY (v_page.jobs) ORDER BY j.id LOOP
-            PERFORM cancel(v_job, v_now);
+            PERFORM cancel(v_job, v_now, p_request);
         END LOOP;
     END IF;
     RETURN QUERY SELECT * FROM page_of_ids(v_page.jobs, v_page.resume_after, v_page.examined);

@@ -7,15 +7,17 @@
 --   p_limit: jobs of a page at most, 1 to 1000.
 --   p_after: `resume_after` of the page before; NULL is the first page.
 --   p_dry_run: whether only to say what would be done, without locking or changing anything.
+--   p_request: an id of the caller's own for this page, to be given again when it is sent again; NULL makes it one that must not be.
 -- Returns: the id of each job that it was done to, and at last a note, in which `id` is NULL: `resume_after` says where the next page
 --   begins, NULL at the end, and `examined` how many rows were looked at. A page may hold fewer jobs than asked for, even none, and
 --   not be the last.
 -- Errors: CR004 for a filter that cannot be right or names nothing, or a comment that is empty or too long. CR005 for a login that is not
 --   registered.
--- Guarantees: of two callers at once, one resolves each letter. Rows are locked in the order of their ids, a transaction that is changing
+-- Guarantees: a page that is sent again with its p_request does nothing more, answers with the ids of the first time and leads on below
+--   them. Of two callers at once, one resolves each letter. Rows are locked in the order of their ids, a transaction that is changing
 --   one of them is waited for, and the filter must hold for what it left.
 CREATE OR REPLACE FUNCTION resolve_dead_letters(
-    p_filter jsonb, p_comment text, p_limit integer DEFAULT 1000, p_after uuid DEFAULT NULL, p_dry_run boolean DEFAULT false)
+    p_filter jsonb, p_comment text, p_limit integer DEFAULT 1000, p_after uuid DEFAULT NULL, p_dry_run boolean DEFAULT false, p_request uuid DEFAULT NULL)
 RETURNS TABLE (id uuid, resume_after uuid, examined integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -23,18 +25,24 @@ SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off S
 DECLARE
     v_scope record;
     v_page  record;
+    v_done  uuid[];
 BEGIN
     SELECT * INTO v_scope FROM caller_scope();
+    v_done := done_before(p_request);
+    IF v_done IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM page_of_ids(v_done, v_done[1], 0);
+        RETURN;
+    END IF;
     PERFORM check_comment(NULL, coalesce(p_comment, ''));
     SELECT * INTO v_page FROM take_page(read_bulk_filter(p_filter), v_scope.tenant, v_scope.queues, p_limit, p_after, p_dry_run, NULL, 'true', false);
     IF NOT coalesce(p_dry_run, false) THEN
-        PERFORM close_dead_letters(v_page.dead, p_comment, clock());
+        PERFORM close_dead_letters(v_page.dead, p_comment, clock(), p_request);
     END IF;
     RETURN QUERY SELECT * FROM page_of_ids(v_page.dead, v_page.resume_after, v_page.examined);
 END $$;
 
 -- Moves dead letters to the history. The caller holds the rows' locks.
-CREATE OR REPLACE FUNCTION close_dead_letters(p_ids uuid[], p_comment text, p_now timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION close_dead_letters(p_ids uuid[], p_comment text, p_now timestamptz, p_request uuid) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     WITH closed AS (
@@ -48,8 +56,8 @@ BEGIN
                c.metadata, c.requirements, c.error, c.payload
           FROM closed c
     )
-    INSERT INTO job_actions (job_id, tenant_id, queue_name, at, actor, action, comment, detail)
+    INSERT INTO job_actions (job_id, tenant_id, queue_name, at, actor, action, comment, detail, request)
     SELECT c.id, c.tenant_id, c.queue_name, p_now, session_user, 'resolved', p_comment,
-           jsonb_build_object('reason', c.reason, 'died_at', c.finished_at, 'assigned_to', c.assigned_to)
+           jsonb_build_object('reason', c.reason, 'died_at', c.finished_at, 'assigned_to', c.assigned_to), p_request
       FROM closed c;
 END $$;

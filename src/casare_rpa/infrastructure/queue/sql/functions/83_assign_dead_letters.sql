@@ -6,15 +6,17 @@
 --   p_limit: jobs of a page at most, 1 to 1000.
 --   p_after: `resume_after` of the page before; NULL is the first page.
 --   p_dry_run: whether only to say what would be done, without locking or changing anything.
+--   p_request: an id of the caller's own for this page, to be given again when it is sent again; NULL makes it one that must not be.
 -- Returns: the id of each job that it was done to, and at last a note, in which `id` is NULL: `resume_after` says where the next page
 --   begins, NULL at the end, and `examined` how many rows were looked at. A page may hold fewer jobs than asked for, even none, and
 --   not be the last.
 -- Errors: CR004 for a filter that cannot be right or names nothing, or a name that is empty or too long. CR005 for a login that is not
 --   registered.
--- Guarantees: repeatable. Rows are locked in the order of their ids, a transaction that is changing one of them is waited for, and the filter
+-- Guarantees: a page that is sent again with its p_request does nothing more, answers with the ids of the first time and leads on below
+--   them. Rows are locked in the order of their ids, a transaction that is changing one of them is waited for, and the filter
 --   must hold for what it left.
 CREATE OR REPLACE FUNCTION assign_dead_letters(
-    p_filter jsonb, p_to text, p_limit integer DEFAULT 1000, p_after uuid DEFAULT NULL, p_dry_run boolean DEFAULT false)
+    p_filter jsonb, p_to text, p_limit integer DEFAULT 1000, p_after uuid DEFAULT NULL, p_dry_run boolean DEFAULT false, p_request uuid DEFAULT NULL)
 RETURNS TABLE (id uuid, resume_after uuid, examined integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -22,9 +24,15 @@ SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off S
 DECLARE
     v_scope record;
     v_page  record;
+    v_done  uuid[];
     v_now   timestamptz;
 BEGIN
     SELECT * INTO v_scope FROM caller_scope();
+    v_done := done_before(p_request);
+    IF v_done IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM page_of_ids(v_done, v_done[1], 0);
+        RETURN;
+    END IF;
     IF length(p_to) NOT BETWEEN 1 AND 200 THEN
         RAISE EXCEPTION 'assigned_to must be a name of 1 to 200 characters, or NULL for nobody' USING ERRCODE = 'CR004';
     END IF;
@@ -32,7 +40,7 @@ BEGIN
                                         format('x.assigned_to IS DISTINCT FROM %L', p_to), false);
     IF NOT coalesce(p_dry_run, false) THEN
         v_now := clock();
-        PERFORM remember_action(d.id, d.tenant_id, d.queue_name, v_now, 'assigned', NULL, jsonb_build_object('from', d.assigned_to, 'to', p_to))
+        PERFORM remember_action(d.id, d.tenant_id, d.queue_name, v_now, 'assigned', NULL, jsonb_build_object('from', d.assigned_to, 'to', p_to), p_request)
            FROM dead_letter_queue d WHERE d.id = ANY (v_page.dead);
         UPDATE dead_letter_queue d SET assigned_to = p_to WHERE d.id = ANY (v_page.dead);
     END IF;

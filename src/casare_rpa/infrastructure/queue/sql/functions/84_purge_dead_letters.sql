@@ -9,7 +9,8 @@
 --   begins, NULL at the end, and `examined` how many rows were looked at. A page may hold fewer jobs than asked for, even none, and
 --   not be the last.
 -- Errors: CR004 for a filter that cannot be right or names nothing.
--- Guarantees: waits for nobody: a letter that somebody is redriving, editing or resolving at this moment stays.
+-- Guarantees: repeatable, but a page that is sent again cannot say what the first sending removed: no trace of it is left. It waits for
+--   nobody: a letter that somebody is redriving, editing or resolving at this moment stays.
 CREATE OR REPLACE FUNCTION purge_dead_letters(p_filter jsonb, p_limit integer DEFAULT 1000, p_after uuid DEFAULT NULL, p_dry_run boolean DEFAULT false)
 RETURNS TABLE (id uuid, resume_after uuid, examined integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
@@ -25,9 +26,11 @@ BEGIN
         WITH purged AS (
             DELETE FROM dead_letter_queue d WHERE d.id = ANY (v_page.dead) RETURNING d.id, d.tenant_id, d.queue_name, d.reference
         ), forgotten AS (
-            DELETE FROM job_attempts a WHERE a.job_id = ANY (v_page.dead)
+            DELETE FROM job_attempts a USING purged p
+             WHERE a.job_id = p.id AND a.queue_name = p.queue_name AND a.tenant_id IS NOT DISTINCT FROM p.tenant_id
         ), undone AS (
-            DELETE FROM job_actions a WHERE a.job_id = ANY (v_page.dead)
+            DELETE FROM job_actions a USING purged p
+             WHERE a.job_id = p.id AND a.queue_name = p.queue_name AND a.tenant_id IS NOT DISTINCT FROM p.tenant_id
         )
         DELETE FROM job_references r USING purged p
          WHERE p.reference IS NOT NULL AND r.tenant_id = coalesce(p.tenant_id, '') AND r.queue_name = p.queue_name AND r.reference = p.reference AND r.job_id = p.id;

@@ -11,8 +11,8 @@ BEGIN
     FOR v_right IN
         SELECT r.role, f.name, p.oid::regprocedure AS signature
           FROM (VALUES
-            ('producer', ARRAY['schema_info', 'enqueue_jobs', 'enqueue_job', 'announce_jobs', 'cancel_job', 'find_job', 'find_attempts', 'list_jobs',
-                               'queue_depth', 'list_queues', 'list_dead_letters', 'redrive_jobs', 'upkeep', 'find_ended', 'subscribe', 'unsubscribe',
+            ('producer', ARRAY['schema_info', 'enqueue_jobs', 'enqueue_job', 'announce_jobs', 'cancel_job', 'cancel_job_once', 'find_job', 'find_attempts', 'list_jobs',
+                               'queue_depth', 'list_queues', 'list_dead_letters', 'redrive_jobs', 'redrive_jobs_once', 'upkeep', 'find_ended', 'subscribe', 'unsubscribe',
                                'find_jobs', 'count_jobs', 'find_actions', 'find_dead_letters', 'group_dead_letters',
                                'cancel_jobs', 'retry_jobs', 'set_priority', 'comment_job', 'redrive_dead_letters', 'resolve_dead_letters',
                                'assign_dead_letters', 'edit_payload']),

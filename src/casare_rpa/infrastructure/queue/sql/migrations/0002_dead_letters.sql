@@ -14,9 +14,12 @@ CREATE TABLE job_actions (
     actor      name        NOT NULL,
     action     text        NOT NULL CHECK (action IN ('commented', 'assigned', 'edited', 'redriven', 'resolved', 'cancelled', 'prioritised', 'retried')),
     comment    text,
-    detail     jsonb
+    detail     jsonb,
+    request    uuid -- the call that did it, by the id that its caller gave it; see done_before
 );
 CREATE INDEX idx_job_actions_job ON job_actions (job_id, at);
+-- A call that is sent again finds what it did. Plain SQL gives no ids, and then there is nothing to look up.
+CREATE UNIQUE INDEX idx_job_actions_request ON job_actions (request, job_id) WHERE request IS NOT NULL;
 
 -- A filter that was read: see read_filter.
 CREATE TYPE job_filter AS (
