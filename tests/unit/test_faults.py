@@ -139,3 +139,8 @@ def test_any_other_url_is_refused_without_showing_the_password(url: str) -> None
         check_url(url)
     assert "secret" not in str(caught.value)
     assert "5432" not in str(caught.value)
+
+
+def test_a_call_that_took_too_long_is_no_server_that_is_away():
+    assert str(translate(TimeoutError())) == "PostgreSQL did not answer in time: TimeoutError"
+    assert str(translate(ConnectionResetError("gone"))) == "PostgreSQL cannot be reached: ConnectionResetError: gone"

@@ -69,7 +69,9 @@ def translate(error: BaseException) -> BaseException:
     if isinstance(error, CasareError):
         return error
     if is_passing(error):
-        return DatabaseUnavailable(f"PostgreSQL cannot be reached: {describe(error)}")
+        # It may be away, or busy with this very call.
+        reached = "did not answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
+        return DatabaseUnavailable(f"PostgreSQL {reached}: {describe(error)}")
     if not isinstance(error, asyncpg.PostgresError):
         return error
     return _from_sqlstate(error, error.sqlstate or "")
