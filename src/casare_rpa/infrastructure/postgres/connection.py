@@ -9,18 +9,21 @@ import asyncpg
 
 from casare_rpa.foundation.errors import ConfigError, DatabaseUnavailable, ServerTooOld
 from casare_rpa.infrastructure.postgres.faults import describe, translate
-from casare_rpa.infrastructure.postgres.sessions import PlainConnection, open_connection
+from casare_rpa.infrastructure.postgres.sessions import COMMAND_TIMEOUT, PlainConnection, open_connection
 
 OLDEST_SERVER = 140000
 
 
-async def connect(url: str, application_name: str, *, own_session: bool = False) -> PlainConnection:
+async def connect(
+    url: str, application_name: str, *, own_session: bool = False, patience: float = COMMAND_TIMEOUT
+) -> PlainConnection:
     """Open one connection.
 
     Args:
         url: ``postgresql://user:password@host:port/database``.
         application_name: as the server shows it.
         own_session: see `open_connection`.
+        patience: seconds that a statement may take.
 
     Raises:
         ConfigError: the URL is wrong.
@@ -30,7 +33,7 @@ async def connect(url: str, application_name: str, *, own_session: bool = False)
     """
     check_url(url)
     try:
-        connection = await open_connection(url, application_name, own_session=own_session)
+        connection = await open_connection(url, application_name, own_session=own_session, patience=patience)
     except Exception as error:  # noqa: BLE001 - whatever it is, the server cannot be used
         raise unreachable(url, error) from None
     if connection.get_server_version()[0] * 10000 < OLDEST_SERVER:

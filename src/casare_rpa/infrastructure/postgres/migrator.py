@@ -1,38 +1,42 @@
 """Brings a schema up to date: roles, numbered migrations once, functions every time, all in one transaction under a lock.
 
+Indexes of tables that may be large by then have files of their own, ``0002_name.indexes.sql`` beside ``0002_name.sql``: a new
+schema has them at once, an old one gets them after the transaction.
+
 The files know no schema name. They run as the schema's owner with `search_path` set, and functions keep that path with
 `SET search_path FROM CURRENT`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import asyncpg
 
-from casare_rpa.foundation.backoff import Backoff
 from casare_rpa.foundation.errors import ConfigError, DatabaseReadOnly, MigrationFailed, NotPermitted, SchemaTooNew
 from casare_rpa.infrastructure.postgres.connection import connect
 from casare_rpa.infrastructure.postgres.faults import translate
+from casare_rpa.infrastructure.postgres.indexes import Index, build_missing_indexes, read_indexes
+from casare_rpa.infrastructure.postgres.patience import IN_THE_WAY, NO_TIME_LIMIT, wait_briefly, with_patience
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from importlib.resources.abc import Traversable
 
-T = TypeVar("T")
+_ANOTHER_MIGRATION = "10s"
+"""How long a migration waits for another one to end."""
+_NUMBERED = re.compile(r"^((\d{4})_\w+)\.sql$")
 
-_TRIES = 6
-_LOCK_TIMEOUT = "10s"
-_IN_THE_WAY = (
-    asyncpg.LockNotAvailableError,
-    asyncpg.UniqueViolationError,
-    asyncpg.DuplicateObjectError,
-    asyncpg.InternalServerError,  # "tuple concurrently updated": two databases of a server grant the same role
-)
-_NUMBERED = re.compile(r"^(\d{4})_\w+\.sql$")
+
+@dataclass(frozen=True)
+class Migration:
+    """A numbered file, and the indexes that belong to it."""
+
+    version: int
+    name: str
+    sql: str
+    indexes: list[Index]
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,22 @@ class Blueprint:
     roles: tuple[str, ...]
     oldest_program: int
 
-    def numbered_migrations(self) -> list[tuple[int, str, str]]:
-        """Return (version, file name, SQL) of every migration, oldest first."""
-        found = [(int(match[1]), file) for file in self.migrations.iterdir() if (match := _NUMBERED.match(file.name))]
-        return [
-            (version, file.name, file.read_text("utf-8")) for version, file in sorted(found, key=lambda item: item[0])
-        ]
+    def numbered_migrations(self) -> list[Migration]:
+        """Return every migration, oldest first."""
+        files = {file.name: file for file in self.migrations.iterdir()}
+        found: list[Migration] = []
+        for name in sorted(files):
+            if match := _NUMBERED.match(name):
+                indexes = files.get(f"{match[1]}.indexes.sql")
+                found.append(
+                    Migration(
+                        version=int(match[2]),
+                        name=name,
+                        sql=files[name].read_text("utf-8"),
+                        indexes=read_indexes(indexes.read_text("utf-8")) if indexes else [],
+                    )
+                )
+        return found
 
     def function_files(self) -> list[tuple[str, str]]:
         """Return (file name, SQL) of every function in the order of the names."""
@@ -70,29 +84,23 @@ async def migrate_schema(url: str, schema: str, blueprint: Blueprint) -> int:
         DatabaseUnavailable, ServerTooOld, DatabaseReadOnly: the server cannot be used.
         NotPermitted: the login may not create the schema or its roles; the message holds the SQL that an administrator runs.
         SchemaTooNew: a newer program has migrated it.
+        MigrationFailed: a file cannot be run, or the tables were in use for a minute; the message names by whom.
 
     """
-    connection = await connect(url, "casare migrate")
+    connection = await connect(url, "casare migrate", patience=NO_TIME_LIMIT)
     try:
         if await connection.fetchval("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"):
             raise DatabaseReadOnly("the database takes no writes: it is a standby or set to read-only")
-        await _with_patience(lambda: _ensure_roles(connection, schema, blueprint.roles))
-        return await _with_patience(lambda: _apply(connection, schema, blueprint))
+        await with_patience(connection, schema, lambda: _ensure_roles(connection, schema, blueprint.roles))
+        version = await with_patience(connection, schema, lambda: _apply(connection, schema, blueprint))
+        indexes = [index for migration in blueprint.numbered_migrations() for index in migration.indexes]
+        await build_missing_indexes(connection, url, schema, indexes)
     except asyncpg.PostgresError as error:
         raise translate(error) from error
+    else:
+        return version
     finally:
         await connection.close()
-
-
-async def _with_patience(step: Callable[[], Awaitable[T]]) -> T:
-    """Run a step again when another migration, of this database or of another on the server, was in its way."""
-    backoff = Backoff(first=0.2)
-    for _ in range(_TRIES):
-        try:
-            return await step()
-        except _IN_THE_WAY:
-            await asyncio.sleep(backoff.next())
-    return await step()
 
 
 async def _ensure_roles(connection: asyncpg.Connection, schema: str, suffixes: tuple[str, ...]) -> None:
@@ -124,8 +132,9 @@ def _what_an_administrator_runs(schema: str, suffixes: tuple[str, ...]) -> str:
 
 async def _apply(connection: asyncpg.Connection, schema: str, blueprint: Blueprint) -> int:
     async with connection.transaction():
-        await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+        await connection.execute(f"SET LOCAL lock_timeout = '{_ANOTHER_MIGRATION}'")
         await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('casare migrate ' || $1, 0))", schema)
+        await wait_briefly(connection, schema)
         await _ensure_schema(connection, schema)
         await connection.execute(f'SET LOCAL ROLE "{schema}_owner"')
         await connection.execute(f'SET LOCAL search_path = "{schema}", pg_temp')
@@ -158,18 +167,20 @@ async def _apply_migrations(connection: asyncpg.Connection, blueprint: Blueprint
     )
     applied = {row["version"] for row in await connection.fetch("SELECT version FROM migrations")}
     known = blueprint.numbered_migrations()
-    newest = known[-1][0]
+    newest = known[-1].version
     if applied and max(applied) > newest:
         raise SchemaTooNew(
             f"the schema has version {max(applied)}, this program knows {newest}: update casare-rpa before migrating"
         )
-    for version, name, sql in known:
-        if version not in applied:
-            await _run_file(connection, name, sql)
+    for migration in known:
+        if migration.version not in applied:
+            await _run_file(connection, migration.name, migration.sql)
+            for index in migration.indexes if not applied else ():
+                await connection.execute(index.sql)
             await connection.execute(
                 "INSERT INTO migrations (version, name, oldest_program) VALUES ($1, $2, $3)",
-                version,
-                name,
+                migration.version,
+                migration.name,
                 blueprint.oldest_program,
             )
     return newest
@@ -183,7 +194,7 @@ async def _apply_functions(connection: asyncpg.Connection, blueprint: Blueprint)
 async def _run_file(connection: asyncpg.Connection, name: str, sql: str) -> None:
     try:
         await connection.execute(sql)
-    except _IN_THE_WAY:
+    except IN_THE_WAY:
         raise
     except asyncpg.PostgresError as error:
         raise MigrationFailed(f"{name}: {error}") from error

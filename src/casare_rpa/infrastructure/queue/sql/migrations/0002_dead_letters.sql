@@ -1,9 +1,7 @@
 -- Dead letters as a workplace, and jobs that are found and steered by a filter.
 
 ALTER TABLE dead_letter_queue ADD COLUMN error_shape text, ADD COLUMN assigned_to text;
-CREATE INDEX idx_dead_letter_queue_latest ON dead_letter_queue (finished_at, id);
--- Letters from before there were shapes: the upkeep folds their errors, some at a time.
-CREATE INDEX idx_dead_letter_queue_unshaped ON dead_letter_queue (id) WHERE error_shape IS NULL;
+DROP INDEX idx_jobs_tenant; -- it is built anew for the order of the lists
 
 -- What people and programs did to a job by hand. Kept as long as the job's other records.
 CREATE TABLE job_actions (
