@@ -77,9 +77,7 @@ async def test_a_payload_over_the_limit(casare: Casare) -> None:
 
 async def test_list_goes_on_page_by_page(casare: Casare, producer: PgQueuerProducer) -> None:
     ids = await producer.enqueue_batch([JobModel(workflow="w", queue_name=f"q{n % 2}") for n in range(6)])
-    newest_first = [
-        str(job_id) for job_id in sorted(ids, reverse=True)
-    ]  # within a millisecond they have no other order
+    newest_first = [str(job_id) for job_id in reversed(ids)]
     first = await casare("jobs", "list", "--limit", "4")
     assert [line.split()[0] for line in first.done().splitlines()] == ["ID", *newest_first[:4]]
     assert first.err.startswith("casare: there may be more: --after ")

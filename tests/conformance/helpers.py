@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import TYPE_CHECKING
 
 from tests.infrastructure.helpers import claim, id_of, jobs, numbers, vanish
-from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,7 +19,6 @@ __all__ = [
     "crash",
     "id_of",
     "jobs",
-    "next_millisecond",
     "numbers",
     "pass_retention",
     "pass_time",
@@ -63,12 +60,6 @@ async def pass_retention(clock: Clock) -> None:
     await pass_time(clock, 99 * 86400)
     for _ in range(4):
         await pass_time(clock, 1)
-
-
-async def next_millisecond() -> None:
-    """Wait until ids that are made are higher than all before: those of one millisecond are in no order."""
-    now = time.time_ns() // 1_000_000
-    await eventually(lambda: time.time_ns() // 1_000_000 > now)
 
 
 async def contents(queue: Queue) -> dict[str, list[str]]:

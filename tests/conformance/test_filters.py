@@ -19,7 +19,7 @@ from casare_rpa.infrastructure.queue import (
     PgQueuerProducer,
     QueueConfig,
 )
-from tests.conformance.helpers import claim, id_of, jobs, next_millisecond, pass_time, robot_without_heartbeat
+from tests.conformance.helpers import claim, id_of, jobs, pass_time, robot_without_heartbeat
 from tests.conformance.workplace import all_pages, bury, complete
 
 if TYPE_CHECKING:
@@ -166,10 +166,15 @@ async def test_pages_of_any_size_meet_every_job_once_newest_first(
     assert page.next is None
 
 
+async def test_a_list_has_the_jobs_of_a_batch_in_reverse(producer: PgQueuerProducer) -> None:
+    enqueued = await producer.enqueue_batch(jobs(*range(100)))
+    enqueued += [await producer.enqueue_job(JobModel(workflow="w", payload={"n": n})) for n in range(5)]
+    assert [id_of(job) for job in await producer.list_jobs(limit=1000)] == enqueued[::-1]
+
+
 async def test_what_is_enqueued_meanwhile_disturbs_no_page(producer: PgQueuerProducer) -> None:
     before = await producer.enqueue_batch(jobs(*range(6)))
     page = await producer.list_jobs(limit=2)
-    await next_millisecond()
     await producer.enqueue_batch(jobs(*range(6)))
     rest = await all_pages(
         lambda where, limit, after=None: producer.list_jobs(where, limit=limit, after=after or page.next), limit=2
