@@ -195,6 +195,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"until": {}}, "until"),
     ({"assigned_to": 1}, "assigned_to"),
     ({"ids": [str(UUID(int=0))] * 10_001}, "ids"),
+    ({"tags": ["t"] * 33}, "tags"),
+    ({"status": ["PENDING"] * 7}, "status"),
+    ({"metadata": {"a": [1] * 100}}, "metadata may have 100 values at most"),
+    ({"metadata": {"a": [[[{"b": 1}]] for _ in range(25)]}}, "metadata may have 100 values at most"),
+    ({"metadata": {"a": "x" * 10_240}}, "metadata"),
+    ({"since": "2030-13-45T99:99Z"}, "since"),
+    ({"until": "2030-01-01T00:00+99"}, "until"),
 ]
 
 
@@ -208,3 +215,25 @@ async def test_values_that_cannot_be_right_are_refused_by_name(connection: async
     for document in ('"x"', "[]", "7"):
         with pytest.raises(asyncpg.PostgresError, match="a filter must be a JSON object"):
             await connection.fetch("SELECT * FROM pgqueuer.find_jobs($1)", document)
+
+
+async def test_as_much_metadata_as_may_be_asked_for_is_found(producer: PgQueuerProducer) -> None:
+    metadata = {"a": list(range(99))}
+    job_id = await producer.enqueue_job(JobModel(workflow="w", metadata=metadata | {"more": True}))
+    assert [id_of(job) for job in await producer.list_jobs(JobFilter(metadata=metadata))] == [job_id]
+
+
+async def test_a_page_ends_when_its_documents_come_to_16_mib(
+    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    """However well they are compressed where they lie."""
+    big = {"text": "x" * 1_000_000}
+    ids = await bury(config, *map(str, range(19)))
+    await connection.execute("UPDATE pgqueuer.dead_letter_queue SET payload = $1", json.dumps(big))
+    for listing in (producer.list_jobs, producer.list_dead_letters):
+        page = await listing(limit=1000)
+        rest = await listing(limit=1000, after=page.next)
+        assert (len(page), len(rest), rest.next) == (17, 2, None)
+        assert [id_of(job) for job in page + rest] == ids[::-1]
+    for call in ("list_jobs(p_limit => 1000)", "list_dead_letters(p_limit => 1000)"):
+        assert len(await connection.fetch(f"SELECT id FROM pgqueuer.{call}")) == 17

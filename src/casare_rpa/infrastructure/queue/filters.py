@@ -14,8 +14,10 @@ from casare_rpa.infrastructure.queue.models import MAX_TAGS, JobStatus, Name
 
 MAX_FILTER_IDS = 10_000
 """Ids in a filter."""
-MAX_FILTER_BYTES = 1_048_576
-"""Bytes of a filter as JSON."""
+MAX_METADATA_BYTES = 10_240
+"""Bytes of the metadata of a filter as JSON."""
+MAX_METADATA_VALUES = 100
+"""Values in the metadata of a filter, lists and objects included: each may be compared with each that a job has."""
 
 DeadLetterReason = Literal["exhausted", "business", "crashed", "in doubt", "quarantined"]
 _NO_NUL = r"^[^\x00]*$"
@@ -33,12 +35,13 @@ class JobFilter(BaseModel):
         workflow: jobs that run this.
         tenant_id: jobs of this tenant.
         tags: jobs that have all of these.
-        metadata: jobs whose metadata contain this object, as PostgreSQL's ``@>`` has it.
+        metadata: jobs whose metadata contain this object, as PostgreSQL's ``@>`` has it; up to 10,240 bytes as JSON, and 100 values
+            in all, lists and objects included.
         robot: jobs that this robot holds, or held last.
         reference: the jobs that have this reference, one in each tenant and queue at most. A cancelled job has given its back.
         since: jobs created at this time, which has a zone, or later.
         until: jobs created before this time.
-        error: jobs whose error contains this text, in capitals or not.
+        error: jobs whose error contains this text; A to Z in capitals or not.
         reason: dead letters with this reason: ``exhausted``, ``business``, ``crashed``, ``in doubt`` or ``quarantined``.
         shape: dead letters whose error has this shape (see `group_dead_letters`).
         assigned_to: dead letters that are assigned to this person; the empty text means to nobody.
@@ -52,7 +55,7 @@ class JobFilter(BaseModel):
 
     ids: Annotated[list[UUID], Field(max_length=MAX_FILTER_IDS)] | None = None
     queue_name: Name | None = None
-    status: JobStatus | Annotated[list[JobStatus], Field(min_length=1)] | None = None
+    status: JobStatus | Annotated[list[JobStatus], Field(min_length=1, max_length=len(JobStatus))] | None = None
     workflow: Name | None = None
     tenant_id: Name | None = None
     tags: Annotated[list[Name], Field(min_length=1, max_length=MAX_TAGS)] | None = None
@@ -106,10 +109,17 @@ class JobFilter(BaseModel):
     def _is_json(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         if value is not None:
             try:
-                to_json(value, "metadata", MAX_FILTER_BYTES)
+                to_json(value, "metadata", MAX_METADATA_BYTES)
             except InvalidJob as error:
                 raise ValueError(str(error)) from None
+            if _values(value) > MAX_METADATA_VALUES:
+                raise ValueError(f"metadata may have {MAX_METADATA_VALUES} values at most, lists and objects included")
         return value
+
+
+def _values(document: Any) -> int:
+    parts = document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    return sum(1 + _values(part) for part in parts)
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING
 
 from casare_rpa.infrastructure.queue.filters import JobFilter
@@ -72,7 +73,15 @@ def _metadata(part: object) -> Callable[[Job], bool]:
 
 
 def _error(text: str) -> Callable[[Job], bool]:
-    return lambda job: job.error is not None and text.lower() in job.error.lower()
+    return lambda job: job.error is not None and _fold(text) in _fold(job.error)
+
+
+def _fold(text: str) -> str:
+    """Return what is the same whatever the locale of a database."""
+    return text.translate(_SMALL)
+
+
+_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 _CHECKS: dict[str, Callable[..., Callable[[Job], bool]]] = {

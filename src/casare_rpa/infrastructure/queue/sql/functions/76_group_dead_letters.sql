@@ -7,8 +7,9 @@
 --   p_limit: groups at most, 1 to 1000.
 -- Returns: a row for each group: what its letters have in common, how many they are, when the first and the last of them died, the one
 --   that died last, and to whom some of them are assigned. At last a note, in which `queue_name` is NULL: `examined` says how many
---   letters were looked at, the newest 100,000 at most (of one queue if the filter names it), and `complete` that there are neither
---   more letters nor more groups.
+--   letters were looked at, of those that the login may see and the newest 100,000 at most (of one tenant or queue if the filter
+--   names it), and `complete` that there are neither more letters nor more groups. Of letters from before there were shapes 2000 are
+--   folded in a call; the others have the shape `<not folded yet>` until the upkeep comes to them.
 -- Errors: CR004 for a filter that cannot be right: the message names the key. CR005 for a login that is not registered.
 -- Guarantees: changes and locks nothing.
 CREATE OR REPLACE FUNCTION group_dead_letters(p_filter jsonb DEFAULT '{}', p_limit integer DEFAULT 100)
@@ -18,10 +19,9 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT
 SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
-    v_filter job_filter := read_filter(p_filter);
-    v_scope  record;
+    v_scope  record := caller_scope();
+    v_filter job_filter := narrow_filter(read_filter(p_filter), v_scope.tenant, v_scope.queues);
 BEGIN
-    SELECT * INTO v_scope FROM caller_scope();
     IF NOT 'dead_letter_queue' = ANY (filter_places(v_filter)) THEN
         complete := true;
         examined := 0;
@@ -29,10 +29,16 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY EXECUTE format(
-        'WITH looked AS MATERIALIZED ('
-        '    SELECT x.id, x.queue_name, x.workflow, x.reason, coalesce(x.error_shape, error_shape(x.error)) AS shape, x.finished_at, x.assigned_to, '
-        '           coalesce(%s, false) AS fits, row_number() OVER (ORDER BY x.finished_at DESC, x.id DESC) AS number '
-        '      FROM (SELECT * FROM dead_letter_queue x WHERE %s %s) x ORDER BY x.finished_at DESC, x.id DESC LIMIT 100000'
+        'WITH walked AS ('
+        '    SELECT x.*, row_number() OVER w AS number, count(*) FILTER (WHERE x.error_shape IS NULL) OVER (w ROWS UNBOUNDED PRECEDING) AS unfolded '
+        '      FROM (SELECT x.* FROM %1$s x ORDER BY %2$s LIMIT 100000) x WINDOW w AS (ORDER BY %2$s)'
+        '), looked AS MATERIALIZED ('
+        '    SELECT x.id, x.queue_name, x.workflow, x.reason, x.error_shape AS shape, x.finished_at, x.assigned_to, x.number, '
+        '           coalesce(%3$s, false) AS fits, in_scope($2, $3, x.tenant_id, x.queue_name) AS seen '
+        '      FROM (SELECT x.id, x.queue_name, x.tenant_id, x.workflow, x.reason, x.created_at, x.finished_at, x.claimed_by, x.tags, x.metadata, '
+        '                   x.assigned_to, x.error, x.number, '
+        '                   coalesce(x.error_shape, CASE WHEN x.unfolded <= 2000 THEN error_shape(x.error) ELSE ''<not folded yet>'' END) AS error_shape '
+        '              FROM walked x OFFSET 0) x'
         '), groups AS MATERIALIZED ('
         '    SELECT l.queue_name, l.workflow, l.reason, l.shape, count(*) AS count, min(l.finished_at) AS first_at, max(l.finished_at) AS last_at, min(l.number) AS latest '
         '      FROM looked l WHERE l.fits GROUP BY l.queue_name, l.workflow, l.reason, l.shape'
@@ -44,11 +50,8 @@ BEGIN
         '   FROM groups g LEFT JOIN people p USING (queue_name, workflow, reason, shape) JOIN looked l ON l.number = g.latest '
         '  ORDER BY g.count DESC, g.latest LIMIT $4) '
         'UNION ALL '
-        'SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, l.looked < 100000 AND (SELECT count(*) FROM groups) <= $4, l.looked '
-        '  FROM (SELECT count(*)::integer AS looked FROM looked) l',
-        filter_conditions('dead_letter_queue', v_filter),
-        concat_ws(' AND ', 'true', CASE WHEN v_filter.queue_name IS NOT NULL THEN 'x.queue_name = ($1).queue_name' END,
-                  CASE WHEN v_filter.ids IS NOT NULL THEN 'x.id = ANY (($1).ids)' END),
-        CASE WHEN v_filter.ids IS NOT NULL THEN 'OFFSET 0' END)
+        'SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, l.looked < 100000 AND (SELECT count(*) FROM groups) <= $4, l.own '
+        '  FROM (SELECT count(*) AS looked, (count(*) FILTER (WHERE k.seen))::integer AS own FROM looked k) l',
+        dead_letter_rows(v_filter, false), dead_letter_order(v_filter), filter_conditions('dead_letter_queue', v_filter))
     USING v_filter, v_scope.tenant, v_scope.queues, least(greatest(coalesce(p_limit, 100), 1), 1000);
 END $$;
