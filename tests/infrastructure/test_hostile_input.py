@@ -104,7 +104,7 @@ async def test_the_id_of_a_dead_letter_is_not_used_twice(
         assert job is not None
         await robot.fail_job(job, "bad", business=True)
     again = 'SELECT * FROM pgqueuer.enqueue_jobs(\'[{"workflow": "w"}]\', NULL, ARRAY[$1::uuid], \'{"{}"}\')'
-    with pytest.raises(asyncpg.PostgresError, match="taken by a dead letter"):
+    with pytest.raises(asyncpg.PostgresError, match="an id of this batch is taken"):
         await connection.fetch(again, job_id)
     assert await producer.redrive_jobs([job_id, uuid4()]) == [job_id]
 

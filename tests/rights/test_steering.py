@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import asyncpg
 import pytest
 
@@ -108,17 +110,62 @@ async def test_the_actor_is_the_login(scene, acme, logins):
     assert acted.actor.startswith("test_login_")
 
 
-async def test_an_id_that_another_tenants_job_had_shows_nothing_of_it(config, producer, logins):
+async def test_an_id_that_another_tenants_job_had_shows_nothing_of_it(config, producer, logins, connection):
+    """Programs that are bound to nothing are trusted not to do it."""
     [job_id] = await complete(config, 1, tenant_id="globex", queue_name=config.queue_name)
     await producer.comment_job(job_id, "a secret")
-    login = await logins.make("producer", tenant="acme")
-    session = await login.connect()
-    enqueue = "SELECT * FROM pgqueuer.enqueue_jobs($1, NULL, $2, $3)"
-    await session.fetch(enqueue, '[{"workflow": "w"}]', [job_id], ["{}"])
-    acme = await login.producer()
+    await connection.fetch(ENQUEUE, '[{"workflow": "w", "tenant_id": "acme"}]', [job_id], False)
+    acme = await (await logins.make("producer", tenant="acme")).producer()
     await acme.comment_job(job_id, "mine")
     assert [action.comment for action in await acme.get_actions(job_id)] == ["mine"]
     assert [job.tenant_id for job in await acme.list_jobs(JobFilter(ids=[job_id]))] == ["acme"]
+
+
+ENQUEUE = """
+SELECT * FROM pgqueuer.enqueue_jobs($1, NULL, $2, array_fill('{}'::jsonb, ARRAY[cardinality($2::uuid[])]), p_resent => $3)"""
+
+
+@pytest.mark.parametrize("bound", [{"tenant": "acme"}, {"queues": ["letters"]}])
+@pytest.mark.parametrize("resent", [False, True])
+async def test_an_id_that_anybodys_job_has_is_refused_and_tells_nothing_of_it(
+    config, producer, logins, connection, bound, resent
+):
+    theirs = {"tenant_id": "globex", "queue_name": "invoices"}
+    taken = [
+        *await bury(config, "1", **theirs),
+        *await complete(config.model_copy(update={"queue_name": "invoices"}), 1, **theirs),
+        await producer.enqueue_job(JobModel(workflow="w", **theirs)),
+    ]
+    session = await (await logins.make("producer", **bound)).connect()
+    said = set()
+    for job_id in taken:
+        with pytest.raises(asyncpg.PostgresError) as refused:
+            await session.fetch(ENQUEUE, '[{"workflow": "w", "queue_name": "letters"}]', [uuid4(), job_id], resent)
+        said.add((refused.value.sqlstate, str(refused.value)))
+    assert said == {("CR004", "an id of this batch is taken")}
+    assert await connection.fetchval("SELECT count(*) FROM pgqueuer.jobs") == 1
+
+
+async def test_a_batch_of_a_bound_login_that_is_sent_again_doubles_nothing(logins, connection):
+    session = await (await logins.make("producer", tenant="acme")).connect()
+    first, second = uuid4(), uuid4()
+    await session.fetch(ENQUEUE, '[{"workflow": "w"}]', [first], False)
+    await session.fetch(ENQUEUE, '[{"workflow": "w"}]', [first, second], True)
+    assert await connection.fetchval("SELECT count(*) FROM pgqueuer.jobs") == 2
+
+
+async def test_a_purge_leaves_what_belongs_to_anothers_job_with_the_same_id(config, producer, connection):
+    [job_id] = await bury(config, "1", business=False, tenant_id="globex", queue_name=config.queue_name)
+    await producer.comment_job(job_id, "theirs")
+    await connection.execute(
+        """INSERT INTO pgqueuer.job_actions (job_id, tenant_id, queue_name, at, actor, action)
+           VALUES ($1, 'acme', $2, now(), 'a', 'commented')""",
+        job_id,
+        config.queue_name,
+    )
+    assert (await producer.purge_dead_letters(JobFilter(ids=[job_id]))).count == 1
+    left = await connection.fetch("SELECT tenant_id FROM pgqueuer.job_actions")
+    assert [row["tenant_id"] for row in left] == ["acme"]
 
 
 async def test_a_dry_run_shows_nothing_of_others(scene, acme):

@@ -30,7 +30,7 @@ def enqueue_jobs(store: Store, batch: Batch, *, each: bool, resent: bool) -> lis
     of_job = [templates[number - 1] for number in batch.template or [1] * len(batch.ids)]
     known = {number for number, job_id in enumerate(batch.ids) if store.find(job_id) is not None}
     if known and not resent:
-        raise InvalidJob("an id of this batch is taken by another job")
+        raise InvalidJob("an id of this batch is taken")
     wanted, taken = _take_references(store, batch, of_job, left_out=known)
     if taken and not each:
         number = next(iter(taken))

@@ -66,6 +66,9 @@ DECLARE
 BEGIN
     EXECUTE format('DELETE FROM job_references r USING %I h WHERE %s AND h.reference IS NOT NULL AND r.tenant_id = coalesce(h.tenant_id, '''') '
                    'AND r.queue_name = h.queue_name AND r.reference = h.reference AND r.job_id = h.id', p_week, v_pages);
-    EXECUTE format('DELETE FROM job_attempts a USING %I h WHERE %s AND a.job_id = h.id', p_week, v_pages);
-    EXECUTE format('DELETE FROM job_actions a USING %I h WHERE %s AND a.job_id = h.id', p_week, v_pages);
+    -- Another tenant's job may have the same id.
+    EXECUTE format('DELETE FROM job_attempts a USING %I h WHERE %s AND a.job_id = h.id AND a.queue_name = h.queue_name '
+                   'AND a.tenant_id IS NOT DISTINCT FROM h.tenant_id', p_week, v_pages);
+    EXECUTE format('DELETE FROM job_actions a USING %I h WHERE %s AND a.job_id = h.id AND a.queue_name = h.queue_name '
+                   'AND a.tenant_id IS NOT DISTINCT FROM h.tenant_id', p_week, v_pages);
 END $$;

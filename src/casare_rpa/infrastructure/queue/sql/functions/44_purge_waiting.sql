@@ -33,9 +33,9 @@ BEGIN
         DELETE FROM job_references r USING gone g
          WHERE g.reference IS NOT NULL AND r.tenant_id = coalesce(g.tenant_id, '') AND r.queue_name = p_queue AND r.reference = g.reference AND r.job_id = g.id
     ), forgotten AS (
-        DELETE FROM job_attempts a USING gone g WHERE a.job_id = g.id
+        DELETE FROM job_attempts a USING gone g WHERE a.job_id = g.id AND a.queue_name = p_queue AND a.tenant_id IS NOT DISTINCT FROM g.tenant_id
     ), unsaid AS (
-        DELETE FROM job_actions a USING gone g WHERE a.job_id = g.id
+        DELETE FROM job_actions a USING gone g WHERE a.job_id = g.id AND a.queue_name = p_queue AND a.tenant_id IS NOT DISTINCT FROM g.tenant_id
     )
     SELECT count(*) INTO purged FROM gone;
 END $$;
