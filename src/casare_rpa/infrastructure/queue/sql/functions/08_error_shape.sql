@@ -1,10 +1,11 @@
 -- The shape of an error: its first line, in which what differs from case to case is folded, so that errors that are alike look alike.
 -- Paths and URLs become <path>, times <time>, UUIDs and other long ids <id>, numbers <n>; words stay. At most 1000 characters of the
--- line are read, 200 of the shape kept. The shape of a shape is itself.
+-- line are read, 200 of the shape kept.
 CREATE OR REPLACE FUNCTION error_shape(p_error text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
-    v_shape text := left((regexp_match(coalesce(p_error, ''), '[^\s][^\n\r]*'))[1], 1000);
+    -- What is a space, a digit or a letter is so by ASCII, whatever the locale of the database.
+    v_shape text COLLATE "C" := left((regexp_match(coalesce(p_error, '') COLLATE "C", '[^\s][^\n\r]*'))[1], 1000);
 BEGIN
     v_shape := regexp_replace(coalesce(v_shape, ''), '\s+', ' ', 'g');
     -- In quotes a path may have spaces.
