@@ -148,3 +148,39 @@ async def test_waiting_goes_on_while_the_database_is_away(producer, robot, monke
     down = False
 
     assert (await waiting).status is JobStatus.COMPLETED
+
+
+async def answers_of(producer, job_id, waits=3):
+    """What several who wait for a job get within a moment."""
+    waiting = [asyncio.create_task(producer.wait_for(job_id)) for _ in range(waits)]
+    async with asyncio.timeout(5):
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_everybody_who_waits_gets_an_error_of_his_own(producer, monkeypatch):
+    job_id = await producer.enqueue_job(a_job())
+
+    async def refuse(connection, ids):
+        raise JobNotFound(job_id, "refused")
+
+    monkeypatch.setattr(producer._calls, "find_ended", refuse)
+    errors = await answers_of(producer, job_id)
+    assert [(type(error), str(error), error.job_id) for error in errors] == [(JobNotFound, "refused", job_id)] * 3
+    assert len(set(map(id, errors))) == 3
+
+
+async def test_a_row_that_cannot_be_read_is_an_error_for_those_who_wait_for_it_alone(producer, robot, monkeypatch):
+    broken, sound = await producer.enqueue_batch([a_job(), a_job()])
+    for job in await robot.claim_jobs(2):
+        await robot.complete_job(job, "x")
+    find_ended = producer._calls.find_ended
+
+    async def garble(connection, ids):
+        rows = map(dict, await find_ended(connection, ids))
+        return [row | ({"result": "{"} if row["id"] == broken else {}) for row in rows]
+
+    monkeypatch.setattr(producer._calls, "find_ended", garble)
+    errors, [found] = await asyncio.gather(answers_of(producer, broken), answers_of(producer, sound, 1))
+    assert [isinstance(error, ValueError) for error in errors] == [True] * 3
+    assert len(set(map(id, errors))) == 3
+    assert found.result == "x"

@@ -156,11 +156,14 @@ class Waits:
         return found
 
     def _answer(self, job_id: UUID, make: Callable[[], JobModel | Exception]) -> None:
-        """Give everybody who waits for a job an answer of his own."""
+        """Give everybody who waits for a job an answer of his own; one that cannot be made is an error that he gets."""
         for future in self._waiting.pop(job_id, set()):
-            answer = make()
             if future.done():
                 continue
+            try:
+                answer = make()
+            except Exception as error:  # noqa: BLE001 - whoever waits would wait for ever
+                answer = error
             if isinstance(answer, JobModel):
                 future.set_result(answer)
             else:
@@ -169,7 +172,7 @@ class Waits:
     def _refuse(self, asked: list[UUID], error: Exception) -> None:
         meaning = translate(error)
         for job_id in asked:
-            self._answer(job_id, lambda: meaning if isinstance(meaning, Exception) else error)
+            self._answer(job_id, lambda: _twin(meaning if isinstance(meaning, Exception) else error))
 
     async def _rest(self, seconds: float) -> None:
         self._news.clear()
@@ -180,6 +183,14 @@ class Waits:
 
 def _meaning(row: asyncpg.Record) -> JobModel | JobNotFound:
     return JobNotFound(row["id"]) if row["status"] is None else found_job(row)
+
+
+def _twin(error: Exception) -> Exception:
+    """Return an error like this one: raising writes a traceback into it, so no two tasks may share one."""
+    twin = type(error).__new__(type(error), *error.args)
+    twin.__dict__.update(error.__dict__)
+    twin.__cause__ = error
+    return twin
 
 
 def _closed() -> ConfigError:
