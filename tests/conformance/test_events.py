@@ -154,6 +154,18 @@ async def test_only_what_was_asked_for_is_told(producer, robot):
     assert of_queue.told[1].job_id == mine
 
 
+async def test_who_follows_an_id_is_told_that_its_job_was_put_in(producer, monkeypatch):
+    job_id = uuid4()
+    feed = Feed(job_id)
+    producer._subscriber.add(feed)
+    await eventually(lambda: feed.hearing)
+    monkeypatch.setattr("casare_rpa.infrastructure.queue.batches.new_job_ids", lambda count: [job_id.bytes] * count)
+    assert await producer.enqueue_job(a_job()) == job_id
+
+    assert [(await feed.next(5)).event for _ in range(2)] == ["following", "enqueued"]
+    producer._subscriber.remove(feed)
+
+
 async def test_following_a_job_ends_with_it(producer, robot):
     job_id = await producer.enqueue_job(a_job())
     events = [event async for event in _until_completed(producer, robot, job_id)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -16,6 +17,8 @@ from casare_rpa.infrastructure.queue import (
     PgQueuerProducer,
     QueueConfig,
 )
+from casare_rpa.infrastructure.queue.calls import SettleArguments
+from casare_rpa.infrastructure.queue.models import LEASE_TOKEN
 from tests.conformance.helpers import claim, contents, id_of, jobs
 
 if TYPE_CHECKING:
@@ -214,4 +217,20 @@ async def test_a_token_settles_its_own_job_alone(
     before = await contents(queue)
     with pytest.raises(LeaseLost):
         await consumer.complete_job(crossed)
+    assert await contents(queue) == before
+
+
+@pytest.mark.parametrize("held", [True, False])
+async def test_an_outcome_that_there_is_not_is_refused_before_anything_is_settled(
+    queue: Queue, producer: PgQueuerProducer, consumer: PgQueuerConsumer, held: bool
+) -> None:
+    await producer.enqueue_batch(jobs(0, 1))
+    ids, tokens = [], []
+    for job in await consumer.claim_jobs(2):
+        ids.append(id_of(job))
+        tokens.append(job.__dict__[LEASE_TOKEN] if held else uuid4())
+    before = await contents(queue)
+    settle = SettleArguments(ids, tokens, ["completed", "mislaid"], None, None, None, True)
+    with pytest.raises(InvalidJob, match='an attempt ends completed, failed, business or released, not "mislaid"'):
+        await producer._call(lambda connection: producer._calls.settle(connection, settle))
     assert await contents(queue) == before

@@ -91,7 +91,8 @@ BEGIN
             RAISE EXCEPTION 'the first sending of this batch has just been worked off: send it once more' USING ERRCODE = '40001';
         END IF;
     END IF;
-    IF EXISTS (SELECT FROM subscriptions s WHERE s.wants && ARRAY(SELECT t ->> 'queue_name' FROM jsonb_array_elements(v_templates) t)) THEN
+    IF EXISTS (SELECT FROM subscriptions s
+                WHERE s.wants_jobs && p_ids OR s.wants && ARRAY(SELECT t ->> 'queue_name' FROM jsonb_array_elements(v_templates) t)) THEN
         PERFORM emit_jobs('enqueued', 'PENDING', v_now, ARRAY(SELECT u.id FROM unnest(p_ids) WITH ORDINALITY u(id, ordinal)
                                                               WHERE u.ordinal <> ALL (v_left_out) ORDER BY u.ordinal));
     END IF;

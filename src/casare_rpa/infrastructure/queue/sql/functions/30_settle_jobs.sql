@@ -28,6 +28,10 @@ DECLARE
     v_this record;
     v_status job_status;
 BEGIN
+    IF (p_outcomes <@ ARRAY['completed', 'failed', 'business', 'released'] AND cardinality(p_outcomes) = cardinality(p_ids)) IS NOT TRUE THEN
+        RAISE EXCEPTION 'an attempt ends completed, failed, business or released, not "%"',
+            (SELECT o FROM unnest(p_outcomes) o WHERE (o IN ('completed', 'failed', 'business', 'released')) IS NOT TRUE LIMIT 1) USING ERRCODE = 'CR004';
+    END IF;
     IF p_results IS NOT NULL THEN
         PERFORM check_results(p_results);
     END IF;
@@ -62,10 +66,8 @@ BEGIN
          WHERE u.ordinal <> ALL (v_done) ORDER BY u.id
     LOOP
         SELECT * INTO v_job FROM jobs j WHERE j.id = v_this.id AND j.lease_token = v_this.token FOR UPDATE;
-        IF FOUND AND v_this.outcome IN ('failed', 'business', 'released') THEN
+        IF FOUND THEN
             v_status := end_attempt(v_job, v_now, v_this.outcome, v_this.error, v_this.retry_in, p_enable_dlq);
-        ELSIF FOUND THEN
-            RAISE EXCEPTION 'an attempt ends completed, failed, business or released, not "%"', v_this.outcome USING ERRCODE = 'CR004';
         ELSE
             v_status := settled_before(v_this.id, v_this.token, v_this.outcome);
         END IF;
