@@ -162,7 +162,8 @@ async def test_who_follows_an_id_is_told_that_its_job_was_put_in(producer, monke
     monkeypatch.setattr("casare_rpa.infrastructure.queue.batches.new_job_ids", lambda count: [job_id.bytes] * count)
     assert await producer.enqueue_job(a_job()) == job_id
 
-    assert [(await feed.next(5)).event for _ in range(2)] == ["following", "enqueued"]
+    told = [await feed.next(5) for _ in range(2)]
+    assert [event and event.event for event in told] == ["following", "enqueued"]
     producer._subscriber.remove(feed)
 
 
