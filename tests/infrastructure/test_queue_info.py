@@ -92,6 +92,34 @@ async def test_a_very_busy_minute_is_estimated(
     assert await buffers(connection, "SELECT * FROM pgqueuer.list_queues()") < 500
 
 
+async def test_a_minute_in_which_very_many_jobs_died_is_estimated(
+    clock: FrozenClock, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    """120,000 old letters and 60,000 of the last minute, a quarter of them of another queue and a third of a tenant."""
+    await producer.enqueue_batch([*jobs(0), *jobs(1, queue_name="other"), *jobs(2, tenant_id="acme")])
+    await connection.execute(
+        """INSERT INTO pgqueuer.dead_letter_queue (id, seq, created_at, finished_at, retry_delay, max_retries, attempt, crashes,
+                                                   priority, enable_dlq, reason, queue_name, workflow, on_crash, tenant_id,
+                                                   error, error_shape, payload)
+           SELECT gen_random_uuid(), n, now, now - CASE WHEN n <= 120000 THEN interval '1 day' ELSE (n % 50) * interval '1 s' END,
+                  5, 3, 1, 0, 5, true, 'exhausted', CASE WHEN n % 4 = 0 THEN 'other' ELSE 'casare_rpa_jobs' END, 'w', 'retry',
+                  CASE WHEN n % 3 = 0 THEN 'acme' END, 'the form has no field', 'the form has no field', '{"invoice": 7}'
+             FROM pgqueuer.frozen_clock, generate_series(1, 180000) n"""
+    )
+    found = {queue.queue_name: queue for queue in await producer.list_queues()}
+    assert found[DEFAULT].estimated
+    assert found[DEFAULT].failed_per_minute == pytest.approx(45_000, rel=0.25)
+    assert found["other"].failed_per_minute == pytest.approx(15_000, rel=0.25)
+    assert found[DEFAULT].dead_letters == pytest.approx(135_000, rel=0.1)
+    assert await buffers(connection, "SELECT * FROM pgqueuer.list_queues()") < 14_000
+
+    async with connection.transaction():
+        await connection.execute("INSERT INTO pgqueuer.logins VALUES (session_user, 'acme', NULL)")
+        [acme] = await connection.fetch("SELECT failed_per_minute FROM pgqueuer.list_queues()")
+        await connection.execute("DELETE FROM pgqueuer.logins WHERE login = session_user")
+    assert acme["failed_per_minute"] == pytest.approx(15_000, rel=0.25)
+
+
 async def test_a_pause_is_shown_with_its_time_and_the_login_of_the_first_one(
     clock: FrozenClock, producer: PgQueuerProducer, connection: asyncpg.Connection
 ) -> None:

@@ -35,8 +35,8 @@ BEGIN
         WITH guessed AS MATERIALIZED (SELECT * FROM sample_jobs(v_now)),
              held AS MATERIALIZED (SELECT * FROM count_held(CASE WHEN v_big THEN 20000 END)),
              ended AS MATERIALIZED (SELECT * FROM count_ended(v_minute, v_now, v_scope.tenant)),
-             dead AS MATERIALIZED (SELECT * FROM sample_dead_letters(v_scope.tenant))
-        SELECT q.queue_name, q.routes, g.*, h.*, e.*, p.paused_at, p.paused_by, (SELECT d.letters FROM dead d WHERE d.queue_name = q.queue_name) AS letters
+             dead AS MATERIALIZED (SELECT * FROM sample_deaths(v_scope.tenant, v_minute))
+        SELECT q.queue_name, q.routes, g.*, h.*, e.*, p.paused_at, p.paused_by, d.letters, d.lately
           FROM (SELECT r.queue_name, array_agg(DISTINCT r.route_id) AS routes FROM routes r
                  WHERE (p_queue IS NULL OR r.queue_name = p_queue) AND in_scope(v_scope.tenant, v_scope.queues, r.tenant_id, r.queue_name)
                  GROUP BY r.queue_name) q
@@ -47,11 +47,12 @@ BEGIN
          CROSS JOIN LATERAL (SELECT coalesce(sum(c.completed), 0) AS completed, coalesce(sum(c.failed), 0) AS failed, (SELECT bool_or(cut) FROM ended) AS ended_cut
                                FROM ended c WHERE c.queue_name = q.queue_name) e
           LEFT JOIN paused_queues p ON p.queue_name = q.queue_name
+          LEFT JOIN dead d ON d.queue_name = q.queue_name
          ORDER BY coalesce(g.ready, 0) + coalesce(g.deferred, 0)
     LOOP
         SELECT * INTO v_waiting FROM count_waiting(v_queue.routes, v_now, CASE WHEN v_big THEN greatest(v_left, 1) END, v_queue.ready, v_queue.ripe, v_queue.deferred);
         v_left := v_left - v_waiting.counted;
-        SELECT * INTO v_dead FROM count_dead_letters(v_queue.queue_name, v_scope.tenant, v_minute, v_queue.letters);
+        SELECT * INTO v_dead FROM count_deaths(v_queue.queue_name, v_scope.tenant, v_minute, v_queue.letters, v_queue.lately);
 
         queue_name := v_queue.queue_name;
         due := v_waiting.due;

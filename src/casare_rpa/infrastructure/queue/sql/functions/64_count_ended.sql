@@ -1,7 +1,8 @@
 -- Counts of what has ended, each bounded.
 
--- A guess at how many dead letters of a tenant (NULL is all) each queue has, from 2,000 pages of a big table.
-CREATE OR REPLACE FUNCTION sample_dead_letters(p_tenant text) RETURNS TABLE (queue_name text, letters bigint)
+-- A guess at how many dead letters of a tenant (NULL is all) each queue has, and how many of them died after p_since, from 2,000
+-- pages of a big table.
+CREATE OR REPLACE FUNCTION sample_deaths(p_tenant text, p_since timestamptz) RETURNS TABLE (queue_name text, letters bigint, lately bigint)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 DECLARE
@@ -10,30 +11,38 @@ BEGIN
     IF is_big('dead_letter_queue') THEN
         v_share := 2000.0 / pages_of('dead_letter_queue');
         RETURN QUERY
-        SELECT d.queue_name, (count(*) / v_share)::bigint FROM dead_letter_queue d TABLESAMPLE SYSTEM (100 * v_share) REPEATABLE (1)
+        SELECT d.queue_name, (count(*) / v_share)::bigint, (count(*) FILTER (WHERE d.finished_at > p_since) / v_share)::bigint
+          FROM dead_letter_queue d TABLESAMPLE SYSTEM (100 * v_share) REPEATABLE (1)
          WHERE p_tenant IS NULL OR d.tenant_id = p_tenant
          GROUP BY d.queue_name;
     END IF;
 END $$;
 
 -- Dead letters of a queue and tenant, and how many of them died after p_since. Of a big table up to 5,000 of the queue are counted,
--- the newest first; it is as many as was guessed when there are more.
-CREATE OR REPLACE FUNCTION count_dead_letters(
-    p_queue text, p_tenant text, p_since timestamptz, p_guess bigint, OUT letters bigint, OUT lately bigint, OUT cut boolean)
+-- the newest first; when there are more it is as many as was guessed, and so it is with those after p_since when all that were
+-- counted are of them.
+CREATE OR REPLACE FUNCTION count_deaths(
+    p_queue text, p_tenant text, p_since timestamptz, p_letters bigint, p_lately bigint, OUT letters bigint, OUT lately bigint, OUT cut boolean)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    v_most bigint := CASE WHEN is_big('dead_letter_queue') THEN 5000 END;
+    v_most   bigint := CASE WHEN is_big('dead_letter_queue') THEN 5000 END;
+    v_oldest timestamptz;
 BEGIN
     IF p_tenant IS NULL THEN -- apart: the index alone answers it
-        SELECT count(*), count(*) FILTER (WHERE n.finished_at > p_since), coalesce(count(*) >= v_most, false) INTO letters, lately, cut
+        SELECT count(*), count(*) FILTER (WHERE n.finished_at > p_since), coalesce(count(*) >= v_most, false), min(n.finished_at)
+          INTO letters, lately, cut, v_oldest
           FROM (SELECT d.finished_at FROM dead_letter_queue d WHERE d.queue_name = p_queue ORDER BY d.finished_at DESC LIMIT v_most) n;
     ELSE
         SELECT count(*) FILTER (WHERE n.tenant_id = p_tenant), count(*) FILTER (WHERE n.tenant_id = p_tenant AND n.finished_at > p_since),
-               coalesce(count(*) >= v_most, false) INTO letters, lately, cut
+               coalesce(count(*) >= v_most, false), min(n.finished_at)
+          INTO letters, lately, cut, v_oldest
           FROM (SELECT d.finished_at, d.tenant_id FROM dead_letter_queue d WHERE d.queue_name = p_queue ORDER BY d.finished_at DESC LIMIT v_most) n;
     END IF;
     IF cut THEN
-        letters := greatest(letters, p_guess);
+        letters := greatest(letters, p_letters);
+        IF v_oldest > p_since THEN
+            lately := greatest(lately, p_lately);
+        END IF;
     END IF;
 END $$;
 
