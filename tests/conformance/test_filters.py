@@ -247,3 +247,23 @@ def test_a_filter_can_be_sent_as_json_and_read_again() -> None:
     assert again.statuses == where.statuses == [JobStatus.RUNNING]
     assert JobFilter().is_empty
     assert not JobFilter(ids=[]).is_empty
+
+
+async def test_a_text_in_errors_is_folded_by_ascii_and_no_further(
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer
+) -> None:
+    [job_id] = await bury(queue, config, "ÄRGER mit der Datei")
+    for text, found in {"datei": True, "Ärger": True, "ärger": False, "DATEI": True}.items():
+        assert [id_of(job) for job in await producer.list_jobs(JobFilter(error=text))] == [job_id] * found, text
+
+
+async def test_what_is_too_much_for_a_filter_is_refused_by_name() -> None:
+    for keys, name in (
+        ({"metadata": {"a": [1] * 100}}, "metadata may have 100 values"),
+        ({"metadata": {"a": "x" * 10_240}}, "metadata"),
+        ({"tags": ["t"] * 33}, "tags"),
+        ({"status": ["PENDING"] * 7}, "status"),
+        ({"error": "\x00"}, "error"),
+    ):
+        with pytest.raises(InvalidFilter, match=name):
+            JobFilter.of(**keys)

@@ -80,6 +80,53 @@ async def test_letters_from_before_there_were_shapes_get_theirs(
     assert await connection.fetchval("SELECT error_shape FROM pgqueuer.dead_letter_queue") == "order <n> is gone"
 
 
+async def test_a_call_folds_so_many_letters_from_before_there_were_shapes_and_says_so(
+    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    await bury(config, "order 7 is gone")
+    await connection.execute(
+        """INSERT INTO pgqueuer.dead_letter_queue
+           SELECT (jsonb_populate_record(d, jsonb_build_object('id', gen_random_uuid(), 'error_shape', NULL))).*
+             FROM pgqueuer.dead_letter_queue d CROSS JOIN generate_series(1, 2002);
+           UPDATE pgqueuer.dead_letter_queue SET error_shape = NULL"""
+    )
+    groups = await producer.group_dead_letters()
+    assert [(group.shape, group.count) for group in groups] == [("order <n> is gone", 2000), ("<not folded yet>", 3)]
+    where = JobFilter(shape="order <n> is gone")
+    assert (await producer.list_dead_letters(where, limit=1000)).looked_at <= 2000
+    assert (await producer.redrive_dead_letters(where, dry_run=True)).count == 2003
+
+
+async def test_a_quarrel_about_a_priority_does_not_fill_the_disk(
+    producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    job_id = await producer.enqueue_job(JobModel(workflow="w", priority=1))
+    await producer.comment_job(job_id, "the first")
+    await connection.execute(
+        f"""INSERT INTO pgqueuer.job_actions (job_id, queue_name, at, actor, action)
+            SELECT '{job_id}', queue_name, now(), 'x', 'prioritised' FROM pgqueuer.jobs CROSS JOIN generate_series(1, 1001)"""
+    )
+    await producer.set_priority(JobFilter(ids=[job_id]), 7)
+    kept = await connection.fetch("SELECT action, detail FROM pgqueuer.job_actions ORDER BY at, ctid")
+    assert [row["action"] for row in kept] == ["commented", *["prioritised"] * 1000]
+    assert kept[-1]["detail"] is not None, "the latest is kept"
+    assert len(await producer.get_actions(job_id)) == 1001
+
+
+async def test_actions_are_told_until_they_come_to_16_mib(
+    config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    [job_id] = await bury(config, "1")
+    await connection.execute(
+        f"""INSERT INTO pgqueuer.job_actions (job_id, queue_name, at, actor, action, detail)
+            SELECT '{job_id}', queue_name, now() + n * interval '1 second', 'x', 'edited',
+                   jsonb_build_object('n', n, 'payload', repeat('x', 1000000))
+              FROM pgqueuer.dead_letter_queue CROSS JOIN generate_series(1, 19) n"""
+    )
+    told = [action.detail["n"] for action in await producer.get_actions(job_id)]
+    assert told == list(range(3, 20)), "the latest, and in their order"
+
+
 async def test_dead_letters_of_the_first_version_are_in_the_workplace_after_a_migration(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from casare_rpa.orchestrator.memory.store import Store
 
 MOST = 1000
-"""Comments and edits of a job."""
+"""Comments and edits of a job, and of all else as many."""
+_STAY = {"commented", "edited", "resolved"}
 
 
 def comment_job(store: Store, job_id: UUID, comment: str) -> None:
@@ -38,7 +39,11 @@ def record(
 ) -> None:
     """Remember what was done."""
     text = json.dumps(detail, ensure_ascii=False, default=datetime.isoformat) if detail else None
-    store.actions.setdefault(job_id, []).append(Action(store.clock.now(), actor(), action, comment, text))
+    kept = store.actions.setdefault(job_id, [])
+    kept.append(Action(store.clock.now(), actor(), action, comment, text))
+    passing = [each for each in kept if each.action not in _STAY]
+    if len(passing) > MOST:
+        kept.remove(passing[0])
 
 
 def check_room(store: Store, job_id: UUID) -> None:

@@ -1,10 +1,16 @@
--- Remembers what somebody did to a job.
+-- Remembers what somebody did to a job. Comments, edits and a resolution stay; of all else the latest 1000 do, for two programs that
+-- disagree about a priority would fill the disk.
 CREATE OR REPLACE FUNCTION remember_action(
     p_id uuid, p_tenant text, p_queue text, p_now timestamptz, p_action text, p_comment text, p_detail jsonb, p_request uuid)
 RETURNS void
 LANGUAGE sql VOLATILE AS $$
     INSERT INTO job_actions (job_id, tenant_id, queue_name, at, actor, action, comment, detail, request)
-    VALUES (p_id, p_tenant, p_queue, p_now, session_user, p_action, p_comment, p_detail, p_request)
+    VALUES (p_id, p_tenant, p_queue, p_now, session_user, p_action, p_comment, p_detail, p_request);
+    DELETE FROM job_actions a
+     WHERE a.job_id = p_id
+       AND a.ctid = ANY (ARRAY(SELECT o.ctid FROM job_actions o
+                                WHERE o.job_id = p_id AND o.action NOT IN ('commented', 'edited', 'resolved')
+                                ORDER BY o.at DESC, o.ctid DESC OFFSET 1000))
 $$;
 
 -- The jobs that a call has done its work on already, in the order of their ids, or NULL when there are none: its reply was lost, and it
@@ -63,21 +69,33 @@ END $$;
 --   p_id: the job's id.
 -- Returns: a row for each action: when, the login (`actor`), what (`commented`, `assigned`, `edited`, `redriven`, `resolved`, `cancelled`,
 --   `prioritised` or `retried`), the comment, and details: the `payload` as it was before an edit, `to` whom it was assigned, the
---   priority it had (`from`), or what a resolved dead letter was.
+--   priority it had (`from`), or what a resolved dead letter was. A job has 1000 comments and edits at most, and of all
+--   else the latest 1000 are kept. It is the latest of them once comments and details come to 16 MiB.
 -- Errors: CR001 when there is no such job. CR005 for a login that is not registered.
 -- Guarantees: changes and locks nothing.
 CREATE OR REPLACE FUNCTION find_actions(p_id uuid) RETURNS TABLE (at timestamptz, actor text, action text, comment text, detail jsonb)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
 #variable_conflict use_column
 DECLARE
-    v_scope record;
+    v_scope  record;
+    v_action record;
+    v_latest tid[] := '{}';
+    v_bytes  bigint := 0;
 BEGIN
     SELECT * INTO v_scope FROM caller_scope();
     IF NOT EXISTS (SELECT FROM find_job(p_id)) THEN
         RAISE EXCEPTION 'there is no job %', p_id USING ERRCODE = 'CR001';
     END IF;
+    FOR v_action IN
+        SELECT a.ctid, a.comment, a.detail FROM job_actions a
+         WHERE a.job_id = p_id AND in_scope(v_scope.tenant, v_scope.queues, a.tenant_id, a.queue_name)
+         ORDER BY a.at DESC, a.ctid DESC LIMIT 3000
+    LOOP
+        EXIT WHEN v_bytes > 16777216;
+        v_bytes := v_bytes + coalesce(octet_length(v_action.comment), 0) + coalesce(octet_length(v_action.detail::text), 0);
+        v_latest := v_latest || v_action.ctid;
+    END LOOP;
     RETURN QUERY
     SELECT a.at, a.actor::text, a.action, a.comment, a.detail FROM job_actions a
-     WHERE a.job_id = p_id AND in_scope(v_scope.tenant, v_scope.queues, a.tenant_id, a.queue_name)
-     ORDER BY a.at, a.ctid;
+     WHERE a.job_id = p_id AND a.ctid = ANY (v_latest) ORDER BY a.at, a.ctid;
 END $$;
