@@ -47,7 +47,7 @@ Exit codes:
        doctor: there is a problem
   2    usage or input that cannot be right, settings included
   3    the database cannot be reached or used: away, not migrated, too old,
-       read-only, or newer than this program
+       read-only, newer than this program, or a migration failed
   4    the database login may not do this
   5    jobs wait, jobs follow: the job is FAILED
   6    jobs wait, jobs follow: the job is CANCELLED

@@ -12,6 +12,7 @@ from casare_rpa.foundation.errors import (
     DatabaseUnavailable,
     InvalidFilter,
     InvalidJob,
+    MigrationFailed,
     NotPermitted,
     SchemaMissing,
     SchemaTooNew,
@@ -38,7 +39,7 @@ class BadInput(CasareError):
 
 _CODES: tuple[tuple[tuple[type[CasareError], ...], int], ...] = (
     ((BadInput, ConfigError, InvalidFilter, InvalidJob), BAD_INPUT),
-    ((DatabaseUnavailable, DatabaseReadOnly, ServerTooOld, SchemaMissing, SchemaTooNew), DATABASE),
+    ((DatabaseUnavailable, DatabaseReadOnly, ServerTooOld, SchemaMissing, SchemaTooNew, MigrationFailed), DATABASE),
     ((NotPermitted,), NOT_PERMITTED),
     ((WaitTimedOut,), TIMED_OUT),
     ((CasareError,), FAILED),

@@ -11,7 +11,7 @@ import asyncpg
 from casare_rpa.foundation.errors import CasareError, ConfigError, ServerTooOld
 from casare_rpa.infrastructure.postgres.faults import describe, translate
 from casare_rpa.infrastructure.queue.doctor.checks import CHECKS
-from casare_rpa.infrastructure.queue.doctor.finding import NOT_VISIBLE, note, problem, warning
+from casare_rpa.infrastructure.queue.doctor.finding import NOT_VISIBLE, RESTORE, note, problem, warning
 from casare_rpa.infrastructure.queue.doctor.limits import Limits
 from casare_rpa.infrastructure.queue.doctor.resolving import resolves_within
 from casare_rpa.infrastructure.queue.doctor.visit import Visit
@@ -102,7 +102,7 @@ async def _make(check: Check, visit: Visit, deadline: float) -> list[Finding]:
     except asyncpg.InsufficientPrivilegeError:
         return [note(check.name, NOT_VISIBLE, f"ask as a member of {visit.role('owner')}")]
     except Exception as error:  # noqa: BLE001 - whatever happens to one check, the others are made
-        return [_failed(check, error)]
+        return [_failed(check, error, visit)]
 
 
 def _late(check: Check, patience: float) -> Finding:
@@ -115,7 +115,8 @@ def _late(check: Check, patience: float) -> Finding:
     )
 
 
-def _failed(check: Check, error: Exception) -> Finding:
+def _failed(check: Check, error: Exception, visit: Visit) -> Finding:
     if getattr(error, "sqlstate", None) in _MISSING:
-        return problem(check.name, f"cannot be looked at: {describe(error)}", "casare migrate")
+        advice = RESTORE if visit.lacks_objects else "casare migrate"
+        return problem(check.name, f"cannot be looked at: {describe(error)}", advice)
     return warning(check.name, f"cannot be looked at: {describe(translate(error))}")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 State = Literal["ok", "note", "warning", "problem"]
 
 NOT_VISIBLE = "not visible to this login"
+RESTORE = "objects of the schema are missing, and casare migrate cannot make them again: restore them from a backup"
 
 
 class Finding(BaseModel):

@@ -34,6 +34,10 @@ class Visit:
         self.limits = limits
         self.schema = config.schema_name
         self.schema_usable = False
+        self.version: int | None = None
+        """The schema's, once it is known."""
+        self.lacks_objects = False
+        """Whether tables or types are missing that only a backup has."""
 
     def role(self, suffix: str) -> str:
         return f"{self.schema}_{suffix}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from casare_rpa.infrastructure.queue.doctor.finding import ok, problem, warning
+from casare_rpa.infrastructure.queue.doctor.finding import RESTORE, ok, problem, warning
 from casare_rpa.infrastructure.queue.doctor.words import identifier, listed
 from casare_rpa.infrastructure.queue.schema import BLUEPRINT
 
@@ -54,7 +54,8 @@ async def check(visit: Visit) -> list[Finding]:
 def _missing(visit: Visit, functions: list[asyncpg.Record], schema: list[asyncpg.Record]) -> Iterator[Finding]:
     by_name = {row["name"]: row for row in functions}
     if absent := sorted(set(RIGHTS) - set(by_name)):
-        yield problem("grants", f"functions are missing: {listed(absent)}", "casare migrate", missing=absent)
+        advice = RESTORE if visit.lacks_objects else "casare migrate"
+        yield problem("grants", f"functions are missing: {listed(absent)}", advice, missing=absent)
     revoked = sorted(
         (visit.role(role), by_name[name]["signature"])
         for name, roles in RIGHTS.items()

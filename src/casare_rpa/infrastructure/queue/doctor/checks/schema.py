@@ -31,7 +31,9 @@ async def check(visit: Visit) -> list[Finding]:
         ]
     if not row["usable"]:
         return [note("schema", f"the schema {visit.schema} is there; its version is {NOT_VISIBLE}")]
-    return [_judge(await visit.row("schema_info"))]
+    info = await visit.row("schema_info")
+    visit.version = info["version"] if info else None
+    return [_judge(info)]
 
 
 def _judge(info: object) -> Finding:
