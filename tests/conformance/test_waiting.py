@@ -60,6 +60,24 @@ async def test_a_result_is_returned_and_an_end_without_one_is_raised(producer, r
     assert (await done.job()).result == [1, 2]
 
 
+async def test_the_message_of_an_end_without_a_result_is_short_and_of_that_end(producer, robot):
+    long, cancelled = [
+        producer.handle(job_id) for job_id in await producer.enqueue_batch([a_job(), a_job(retry_delay=1000)])
+    ]
+    error = f"\n{'x' * 300}\n" + "a line of a traceback\n" * 2000
+    await robot.fail_job(await robot.claim_job(), error, business=True)
+    await robot.fail_job(await robot.claim_job(), "of the first attempt")
+    assert await cancelled.cancel()
+
+    with pytest.raises(JobFailed) as raised:
+        await long.result()
+    assert str(raised.value) == f"job {long.job_id} has ended FAILED: {'x' * 199}…"
+    assert raised.value.job.error.endswith("a line of a traceback\n")
+    with pytest.raises(JobFailed) as raised:
+        await cancelled.result()
+    assert str(raised.value) == f"job {cancelled.job_id} has ended CANCELLED"
+
+
 async def test_a_failed_attempt_is_no_end(producer, robot):
     job_id = await producer.enqueue_job(a_job(retry_delay=0))
     waiting = asyncio.create_task(producer.wait_for(job_id))

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 
+_LONGEST_REASON = 200
+
+
 class CasareError(Exception):
     """The root of every error that CasareRPA raises on purpose."""
 
@@ -58,10 +61,16 @@ class WaitTimedOut(CasareError, TimeoutError):
 
 
 class JobFailed(CasareError):
-    """A job whose result was waited for has ended without one: FAILED or CANCELLED; `job` is the whole of it."""
+    """A job whose result was waited for has ended without one: FAILED or CANCELLED; `job` is the whole of it.
+
+    The message has the first line of a failed job's error, 200 characters of it at most.
+    """
 
     def __init__(self, job: Any) -> None:
-        super().__init__(f"job {job.id} has ended {job.status}" + (f": {job.error}" if job.error else ""))
+        reason = (
+            _first_line(job.error or "") if job.status == "FAILED" else ""
+        )  # that of a cancelled job is an older attempt's
+        super().__init__(f"job {job.id} has ended {job.status}" + (f": {reason}" if reason else ""))
         self.job = job
 
 
@@ -103,3 +112,8 @@ class MigrationFailed(CasareError):
 
 class BusinessError(CasareError):
     """Raise it in a handler when the data is bad: the job goes to the dead letters and is not retried."""
+
+
+def _first_line(text: str) -> str:
+    line = next((line for line in map(str.strip, text.splitlines()) if line), "")
+    return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"
