@@ -52,6 +52,20 @@ async def test_in_doubt_and_quarantined_are_told_apart(
     assert await producer.get_job_status(deadly) is JobStatus.FAILED
 
 
+async def test_a_single_letter_is_shown_as_it_is_in_the_list(
+    queue: Queue, config: QueueConfig, producer: PgQueuerProducer
+) -> None:
+    [letter] = await bury(queue, config, "row 17 is empty")
+    await producer.assign_dead_letters(ALL, "ann")
+    shown = await producer.get_job(letter)
+    assert [shown] == await producer.list_dead_letters()
+    assert (shown.error_shape, shown.assigned_to, shown.dead_letter_reason) == ("row <n> is empty", "ann", "business")
+
+    await producer.redrive_jobs([letter])
+    shown = await producer.get_job(letter)
+    assert (shown.error_shape, shown.assigned_to, shown.dead_letter_reason) == (None, None, None)
+
+
 # Edit
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from casare_rpa.foundation.errors import JobNotFound
 from casare_rpa.foundation.ids import new_request
 from casare_rpa.infrastructure.queue.checks import check_comment, check_priority
+from casare_rpa.infrastructure.queue.filters import JobFilter
 from casare_rpa.infrastructure.queue.models import (
     MAX_PAGE,
     JobAction,
@@ -23,8 +24,6 @@ from casare_rpa.infrastructure.queue.rows import action, ended_attempt, found_jo
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from casare_rpa.infrastructure.queue.filters import JobFilter
-
 _LISTING = "jobs"
 
 
@@ -34,17 +33,17 @@ class Jobs(Bulk):
     async def get_job(self, job_id: UUID | str) -> JobModel:
         """Return a job wherever it lives now: waiting, held, ended or dead.
 
-        `error_shape` and `assigned_to` of a dead letter are in lists alone.
-
         Raises:
             JobNotFound: there is none with this id.
 
         """
-        key = as_id(job_id)
-        row = await self._call(lambda c: self._calls.find_job(c, key))
-        if row is None:
-            raise JobNotFound(job_id)
-        return found_job(row)
+        job = await self._find(job_id)
+        if job.dead_letter_reason is None or job.id is None:
+            return job
+        # The lists alone know its shape and whom it is assigned to. Meanwhile it may have been redriven: then it was as found.
+        text = JobFilter(ids=[job.id]).to_json()
+        *rows, _ = await self._call(lambda c: self._calls.find_jobs(c, text, 1, None))
+        return next((found_job(row) for row in rows if row["reason"] is not None), job)
 
     async def get_job_status(self, job_id: UUID | str) -> JobStatus:
         """Return a job's status.
@@ -53,7 +52,14 @@ class Jobs(Bulk):
             JobNotFound: there is none with this id.
 
         """
-        return (await self.get_job(job_id)).status
+        return (await self._find(job_id)).status
+
+    async def _find(self, job_id: UUID | str) -> JobModel:
+        key = as_id(job_id)
+        row = await self._call(lambda c: self._calls.find_job(c, key))
+        if row is None:
+            raise JobNotFound(job_id)
+        return found_job(row)
 
     async def get_attempts(self, job_id: UUID | str) -> list[JobAttempt]:
         """Return every ended attempt of a job, oldest first.
