@@ -190,6 +190,8 @@ PAGE = 2500
 """Of a listing that finds enough at once: a page of 100 jobs from each of three tables."""
 LOOK = 9000
 """Of one that looks at 20,000 rows of each of three tables and gives up for now."""
+NOTHING = 300
+"""Of one that asks for a tenant without jobs, and meets no other's."""
 BUSY = {"queue_name": "invoices"}
 LISTINGS = (
     Call("list_queues", 12_000, "SELECT * FROM pgqueuer.list_queues()"),
@@ -219,6 +221,17 @@ LISTINGS = (
     _later("of all", PAGE),
     _later("by queue", PAGE, queue_name="letters"),
     _later("by metadata", LOOK, metadata={"branch": 7}),
+    _listing("of a tenant that nothing fits", LOOK, tenant_id="acme", workflow="none"),
+    _listing("of a tenant without jobs", NOTHING, tenant_id="initech", workflow="none"),
+    _later("of a tenant without jobs", NOTHING, tenant_id="initech", workflow="none"),
+    _letters("of a tenant without jobs", NOTHING, tenant_id="initech", workflow="none"),
+    _groups("of a tenant without jobs", NOTHING, tenant_id="initech", workflow="none"),
+    Call(
+        "count_jobs of a tenant without jobs",
+        NOTHING,
+        "SELECT * FROM pgqueuer.count_jobs($1)",
+        lambda k: (_json({"tenant_id": "initech"}, k),),
+    ),
     Call("count_jobs of a queue", LOOK, "SELECT * FROM pgqueuer.count_jobs($1)", lambda k: (_json(BUSY, k),)),
     _letters("of all", PAGE),
     _letters("by queue", PAGE, queue_name="letters"),

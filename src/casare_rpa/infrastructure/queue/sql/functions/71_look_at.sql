@@ -100,7 +100,7 @@ END $$;
 
 -- The beginning of p_id, as short as it can be and be above p_below, with zeros for the rest.
 CREATE OR REPLACE FUNCTION id_between(p_below uuid, p_id uuid) RETURNS uuid
-LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     v_id   bit(128) := ('x' || encode(uuid_send(p_id), 'hex'))::bit(128);
     v_same integer  := position(B'1' IN v_id # ('x' || encode(uuid_send(p_below), 'hex'))::bit(128));
