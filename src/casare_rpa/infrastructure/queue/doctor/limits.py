@@ -16,6 +16,8 @@ class Limits:
         ancient_transaction: one of this age is a problem.
         clock_skew: a difference between the server's clock and this machine's that is a warning.
         slow_notification: a notification that takes longer is a warning.
+        notifications: a part of the server's queue of notifications that is a warning; at 0.5 it is a problem.
+        locks: a part of the server's table of locks that is a warning.
         connections_left: fewer connections than this are a warning.
         partitions_ahead: history partitions must reach this far.
         upkeep_gap: the last pass of the upkeep must not be older, while robots are there.
@@ -35,6 +37,8 @@ class Limits:
     ancient_transaction: float = 3600.0
     clock_skew: float = 2.0
     slow_notification: float = 0.5
+    notifications: float = 0.1
+    locks: float = 0.5
     connections_left: int = 10
     partitions_ahead: float = 14 * 86400.0
     upkeep_gap: float = 15.0
