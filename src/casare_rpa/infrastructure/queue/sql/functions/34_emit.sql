@@ -1,17 +1,13 @@
 -- Tells those who subscribed what has become of some jobs, at the commit. Ask first whether somebody may want to hear of them: the
 -- look into a table that is empty as a rule is all that events cost then. A notification takes a lock of the whole database at commit.
 -- The arrays describe the jobs. A message is a JSON array of events, cut so that it stays below the 8000 bytes that a notification
--- may have. Nothing is said while the server's queue of notifications is half full, because somebody does not read his: once it is
--- full, no transaction that notifies can commit.
+-- may have.
 CREATE OR REPLACE FUNCTION emit(
     p_event text, p_status job_status, p_now timestamptz, p_ids uuid[], p_queues text[], p_tenants text[], p_attempts integer[], p_robots text[])
 RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF pg_notification_queue_usage() > 0.5 THEN
-        RETURN;
-    END IF;
-    PERFORM pg_notify(event_channel(m.channel), m.events)
+    PERFORM notify_quietly(event_channel(m.channel), m.events)
        FROM (SELECT w.channel, w.message, '[' || string_agg(w.event, ',' ORDER BY w.ordinal) || ']' AS events
                FROM (SELECT s.channel, e.event, e.ordinal,
                             sum(octet_length(e.event)) OVER (PARTITION BY s.channel ORDER BY e.ordinal) / 5000 AS message

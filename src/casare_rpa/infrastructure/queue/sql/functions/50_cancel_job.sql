@@ -58,13 +58,13 @@ BEGIN
     END IF;
     IF p_job.status = 'RUNNING' THEN
         UPDATE jobs j SET cancel_requested_at = coalesce(j.cancel_requested_at, p_now) WHERE j.id = p_job.id;
-        PERFORM pg_notify(robot_channel(p_job.incarnation), 'cancel');
+        PERFORM notify_quietly(robot_channel(p_job.incarnation), 'cancel');
         IF p_job.cancel_requested_at IS NULL AND EXISTS (SELECT FROM subscriptions s WHERE p_job.queue_name = ANY (s.wants) OR p_job.id = ANY (s.wants_jobs)) THEN
             PERFORM emit_job('cancel_requested', 'RUNNING', p_now, p_job);
         END IF;
     ELSIF p_job.status = 'CLAIMED' THEN
         p_job.cancel_requested_at := p_now;
-        PERFORM end_attempt(p_job, p_now, 'released', NULL, NULL, true), pg_notify(robot_channel(p_job.incarnation), 'cancel');
+        PERFORM end_attempt(p_job, p_now, 'released', NULL, NULL, true), notify_quietly(robot_channel(p_job.incarnation), 'cancel');
     ELSE
         p_job.cancel_requested_at := p_now;
         PERFORM archive(p_job, p_now, 'CANCELLED');
