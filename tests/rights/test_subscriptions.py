@@ -97,15 +97,34 @@ async def test_nobody_changes_or_ends_the_subscription_of_another_login(producer
     assert [tuple(row) for row in scopes] == [("acme", ["invoices"]), ("globex", ["letters"])]
 
 
-async def test_a_login_has_no_more_than_a_thousand_subscriptions(logins):
+async def test_a_login_has_no_more_than_a_hundred_subscriptions(logins):
     session = await (await logins.make("viewer")).connect()
     await session.execute(
-        "SELECT pgqueuer.subscribe(gen_random_uuid(), '{}', '{}', 'hello') FROM generate_series(1, 1000)"
+        "SELECT pgqueuer.subscribe(gen_random_uuid(), '{}', '{}', 'hello') FROM generate_series(1, 100)"
     )
-    with pytest.raises(asyncpg.PostgresError, match="has 1000 subscriptions already"):
+    with pytest.raises(asyncpg.PostgresError, match="has 100 subscriptions already"):
         await session.execute("SELECT pgqueuer.subscribe(gen_random_uuid(), '{}', '{}', 'hello')")
     another = await (await logins.make("viewer")).connect()
     await another.execute("SELECT pgqueuer.subscribe(gen_random_uuid(), '{}', '{}', 'hello')")
+
+
+async def test_sessions_of_a_login_that_subscribe_at_once_have_no_more_together(logins, connection):
+    login = await logins.make("viewer")
+    first, second = await login.connect(), await login.connect()
+    sixty = "SELECT pgqueuer.subscribe(gen_random_uuid(), '{}', '{}', 'hello') FROM generate_series(1, 60)"
+    async with first.transaction():
+        await first.execute(sixty)
+        late = asyncio.create_task(second.execute(sixty))
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid = $1"
+        pid = second.get_server_pid()
+
+        async def waits_or_is_done() -> bool:
+            return late.done() or bool(await connection.fetchval(waiting, pid))
+
+        await eventually(waits_or_is_done)
+    with pytest.raises(asyncpg.PostgresError, match="has 100 subscriptions already"):
+        await late
+    assert await connection.fetchval("SELECT count(*) FROM pgqueuer.subscriptions") == 60
 
 
 @pytest.mark.parametrize(

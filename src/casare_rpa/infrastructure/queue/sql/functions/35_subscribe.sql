@@ -11,7 +11,7 @@
 --   p_jobs: jobs that it wants to hear of, 100 at most.
 --   p_hello: what is sent over the channel when this commits, 1 to 100 characters.
 -- Returns: nothing.
--- Errors: CR004 when an argument is out of range, or when this login has 1000 channels already. CR005 for a queue that is not the
+-- Errors: CR004 when an argument is out of range, or when this login has 100 channels already. CR005 for a queue that is not the
 --   login's, and for a login that is not registered.
 -- Guarantees: the session hears only of jobs that its login may see. Events of transactions that were under way when this committed may be missing;
 --   those of later ones are not, unless the link breaks. While anybody subscribes, transactions that he hears of commit one after the other.
@@ -30,8 +30,10 @@ BEGIN
        SET tenant_id = v_scope.tenant, queues = v_scope.queues, wants = p_queues, wants_jobs = p_jobs, until = v_until
      WHERE s.channel = p_channel AND s.login = session_user;
     IF NOT FOUND THEN
-        IF (SELECT count(*) FROM subscriptions s WHERE s.login = session_user) >= 1000 THEN
-            RAISE EXCEPTION 'the login "%" has 1000 subscriptions already', session_user USING ERRCODE = 'CR004';
+        -- One at a time of a login: those that come at once would not see each other.
+        PERFORM pg_advisory_xact_lock(hashtextextended('casare subscribes ' || current_schema() || '/' || session_user, 0));
+        IF (SELECT count(*) FROM subscriptions s WHERE s.login = session_user AND s.until > clock()) >= 100 THEN
+            RAISE EXCEPTION 'the login "%" has 100 subscriptions already', session_user USING ERRCODE = 'CR004';
         END IF;
         INSERT INTO subscriptions (channel, login, tenant_id, queues, wants, wants_jobs, until)
         VALUES (p_channel, session_user, v_scope.tenant, v_scope.queues, p_queues, p_jobs, v_until);
