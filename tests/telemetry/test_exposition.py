@@ -94,3 +94,17 @@ def test_a_host_that_is_none_is_named(registry):
 async def test_a_collector_is_made_inside_the_loop(producer):
     with pytest.raises(ConfigError, match="inside the event loop"):
         await asyncio.to_thread(QueueCollector, producer, ["q"])
+
+
+async def test_a_few_queues_are_asked_for_by_name(producer, registry, monkeypatch):
+    """Other queues, however many, cost nothing then."""
+    await producer.enqueue_job(JobModel(workflow="w"))
+
+    async def list_queues():
+        raise AssertionError("all queues were asked for")
+
+    monkeypatch.setattr(producer, "list_queues", list_queues)
+    registry.register(QueueCollector(producer, ["casare_rpa_jobs", "empty"]))
+    shown = (await asyncio.to_thread(generate_latest, registry)).decode()
+    assert 'casare_queue_depth{queue="casare_rpa_jobs"} 1.0' in shown
+    assert 'casare_queue_depth{queue="empty"} 0.0' in shown

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from casare_rpa.foundation.errors import ConfigError
+from casare_rpa.foundation.errors import ConfigError, NotPermitted, QueueNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST_QUEUES = 100
 """Queues that one collector looks at."""
+BY_NAME = 10
+"""Up to so many are asked for one by one: what others there are costs nothing then."""
 LONGEST_LOOK = 5.0
 """Seconds that the database has for an answer."""
 
@@ -55,6 +57,8 @@ class Producer(Protocol):
     """A producer, as far as it is used here."""
 
     async def list_queues(self) -> Sequence[Queue]: ...
+
+    async def get_queue(self, queue_name: str) -> Queue: ...
 
 
 class QueueCollector(Collector):
@@ -133,8 +137,16 @@ class QueueCollector(Collector):
     async def _look(self) -> dict[str, Queue | None]:
         """Return what is known of each queue; one that has never had a job is not known."""
         async with asyncio.timeout(LONGEST_LOOK):
+            if len(self._queues) <= BY_NAME:
+                return {name: await self._look_at(name) for name in self._queues}
             known = {queue.queue_name: queue for queue in await self._producer.list_queues()}
         return {name: known.get(name) for name in self._queues}
+
+    async def _look_at(self, name: str) -> Queue | None:
+        try:
+            return await self._producer.get_queue(name)
+        except (QueueNotFound, NotPermitted):
+            return None
 
 
 def _families(found: Mapping[str, Queue | None], *, answered: bool) -> Iterator[Metric]:
