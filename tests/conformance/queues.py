@@ -30,6 +30,9 @@ class Clock(Protocol):
     async def advance(self, seconds: float) -> datetime:
         """Move the clock; nobody did the upkeep meanwhile."""
 
+    async def set_back(self, seconds: float) -> None:
+        """Let the clock be behind that of this machine."""
+
     async def pass_time(self, seconds: float) -> None:
         """Let time pass during which somebody did the upkeep all along, and do it once more at the end."""
 
@@ -87,6 +90,9 @@ class PostgresQueue(Postgres):
 
 
 class _PostgresClock(FrozenClock):
+    async def set_back(self, seconds: float) -> None:
+        await self._connection.execute("UPDATE pgqueuer.frozen_clock SET now = now - $1 * interval '1 second'", seconds)
+
     async def pass_time(self, seconds: float) -> None:
         await helpers.pass_time(self, seconds)
 
@@ -146,6 +152,9 @@ class _MemoryClock:
 
     async def advance(self, seconds: float) -> datetime:
         return self._clock.advance(seconds, upkeep=False)
+
+    async def set_back(self, seconds: float) -> None:
+        self._clock.freeze(self._clock.now() - timedelta(seconds=seconds))
 
     async def pass_time(self, seconds: float) -> None:
         self._clock.advance(seconds)

@@ -14,6 +14,7 @@ from casare_rpa.infrastructure.queue import (
     PgQueuerConsumer,
     QueueConfig,
 )
+from casare_rpa.orchestrator import JobQueue
 from casare_rpa.testing import FrozenClock
 from tests.waiting import eventually
 
@@ -32,7 +33,35 @@ async def test_it_stands_moves_and_goes_on(queue, producer):
         second = await producer.get_job(await producer.enqueue_job(JobModel(workflow="w")))
         assert (first.created_at, second.created_at) == (began, began + timedelta(seconds=90))
         assert await clock.freeze() == began + timedelta(seconds=90)
-    assert abs(await clock.now() - datetime.now(UTC)) < timedelta(seconds=30)
+    after = await producer.get_job(await producer.enqueue_job(JobModel(workflow="w")))
+    assert abs(after.created_at - datetime.now(UTC)) < timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("step", [-5, -0.001, float("nan"), float("inf")])
+async def test_time_does_not_go_back(queue, step):
+    async with FrozenClock(queue) as clock:
+        began = await clock.now()
+        with pytest.raises(ConfigError, match=r"advance\(\) takes seconds from 0 up"):
+            await clock.advance(step)
+        assert await clock.now() == began
+
+
+async def test_a_clock_that_runs_says_so(queue):
+    clock = FrozenClock(queue)
+    for ask in (clock.now, lambda: clock.advance(5)):
+        with pytest.raises(ConfigError, match="not stopped: use it as `async with"):
+            await ask()
+    async with clock:
+        assert await clock.now() == await clock.advance(0)
+    with pytest.raises(ConfigError, match="not stopped"):
+        await clock.now()
+
+
+def test_the_clock_in_memory_does_not_go_back_either():
+    clock = JobQueue().clock
+    clock.freeze()
+    with pytest.raises(ConfigError, match="not -5"):
+        clock.advance(-5)
 
 
 async def test_a_lease_runs_out_when_time_passes_and_not_when_only_the_clock_moves(queue, producer):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from casare_rpa.foundation.errors import ConfigError
 from casare_rpa.infrastructure.queue.config import QueueConfig
 from casare_rpa.orchestrator.job_queue import JobQueue
+from casare_rpa.orchestrator.memory.clock import check_step
 from casare_rpa.testing.database_clock import DatabaseClock
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class FrozenClock:
     """
 
     def __init__(self, queue: QueueConfig | asyncpg.Connection | JobQueue, schema: str = "pgqueuer") -> None:
+        self._stopped = False
         self._clock: DatabaseClock | _MemoryClock
         if isinstance(queue, JobQueue):
             self._clock = _MemoryClock(queue.clock)
@@ -64,10 +67,18 @@ class FrozenClock:
 
     async def freeze(self) -> datetime:
         """Stop the clock at the present moment and return it; one that stands still already is left as it is."""
-        return await self._clock.freeze()
+        stands_at = await self._clock.freeze()
+        self._stopped = True
+        return stands_at
 
     async def now(self) -> datetime:
-        """Return the queue's time."""
+        """Return the time at which the clock stands.
+
+        Raises:
+            ConfigError: it is not stopped.
+
+        """
+        self._require_stopped()
         return await self._clock.now()
 
     async def advance(self, seconds: float, *, upkeep: bool = True) -> datetime:
@@ -77,17 +88,29 @@ class FrozenClock:
         out.
 
         Args:
-            seconds: how far; back if it is negative.
+            seconds: how far, 0 or more.
             upkeep: whether what the time brings is done before the return: leases run out, jobs become due and robots hear of
                 it. If not, the next pass of the upkeep does it, and takes a step of more than 8 seconds for an outage, which it
                 adds to all leases.
 
+        Raises:
+            ConfigError: the clock is not stopped, or it would go back.
+
         """
+        self._require_stopped()
+        check_step(seconds)
         return await self._clock.advance(seconds, upkeep=upkeep)
 
     async def unfreeze(self) -> None:
         """Let the clock follow the real time again; what was written meanwhile keeps its times."""
+        self._stopped = False
         await self._clock.unfreeze()
+
+    def _require_stopped(self) -> None:
+        if not self._stopped:
+            raise ConfigError(
+                "the clock is not stopped: use it as `async with FrozenClock(...) as clock`, or call freeze() first"
+            )
 
 
 class _MemoryClock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -38,15 +39,16 @@ class QueueClock:
         out.
 
         Args:
-            seconds: how far; back if it is negative.
+            seconds: how far, 0 or more.
             upkeep: whether what the time brings is done before the return: leases run out, jobs become due and robots hear of
                 it. If not, the next pass of the upkeep does it, and takes a step of more than 8 seconds for a time in which the
                 process was stopped, which it adds to all leases.
 
         Raises:
-            ConfigError: the clock is not stopped.
+            ConfigError: the clock is not stopped, or it would go back.
 
         """
+        check_step(seconds)
         with self.lock:
             if self._stands_at is None:
                 raise ConfigError("only a stopped clock can be moved: call freeze() first")
@@ -58,3 +60,14 @@ class QueueClock:
     def unfreeze(self) -> None:
         """Follow the real time again."""
         self._stands_at = None
+
+
+def check_step(seconds: float) -> None:
+    """Refuse a step that no clock takes by itself.
+
+    Raises:
+        ConfigError: it leads back, or nowhere.
+
+    """
+    if not 0 <= seconds < math.inf:
+        raise ConfigError(f"time goes on: advance() takes seconds from 0 up, not {seconds!r}")
