@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from casare_rpa.infrastructure.queue import PgQueuerConsumer, PgQueuerProducer, PgQueuerSyncProducer, QueueConfig
+from casare_rpa.infrastructure.queue.config import check_config
 from casare_rpa.orchestrator.memory.backend import Memory, MemoryBackend
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class JobQueue:
     """
 
     def __init__(self, config: QueueConfig | None = None, *, retention: timedelta = RETENTION) -> None:
-        self.config = config or QueueConfig()
+        self.config = QueueConfig() if config is None else check_config(config)
         self._memory = Memory(retention)
         _log.warning(WARNING)
 
@@ -94,11 +95,11 @@ class JobQueue:
             options: those of `PgQueuerProducer`.
 
         """
-        return JobQueueProducer(self._memory, config or self.config, **options)
+        return JobQueueProducer(self._memory, self.config if config is None else config, **options)
 
     def sync_producer(self, config: QueueConfig | None = None) -> PgQueuerSyncProducer:
         """Return a producer for programs that are not async, to be opened with ``with``."""
-        return JobQueueSyncProducer(self._memory, config or self.config)
+        return JobQueueSyncProducer(self._memory, self.config if config is None else config)
 
     def consumer(self, robot_id: str, *, config: QueueConfig | None = None, **options: Any) -> PgQueuerConsumer:
         """Return a consumer, to be opened with ``async with``.
@@ -112,4 +113,4 @@ class JobQueue:
             ConfigError: an argument is wrong.
 
         """
-        return JobQueueConsumer(self._memory, config or self.config, robot_id, **options)
+        return JobQueueConsumer(self._memory, self.config if config is None else config, robot_id, **options)

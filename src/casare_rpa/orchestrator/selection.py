@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from casare_rpa.foundation.errors import ConfigError
 from casare_rpa.infrastructure.queue import PgQueuerConsumer, PgQueuerProducer, PgQueuerSyncProducer, QueueConfig
+from casare_rpa.infrastructure.queue.config import check_config
 from casare_rpa.orchestrator.job_queue import JobQueue
 
 if TYPE_CHECKING:
@@ -42,19 +43,19 @@ class PostgresQueue:
     """The queue in PostgreSQL; `JobQueue` has the same methods."""
 
     def __init__(self, config: QueueConfig) -> None:
-        self.config = config
+        self.config = check_config(config)
 
     def producer(self, config: QueueConfig | None = None, **options: Any) -> PgQueuerProducer:
         """Return a producer, to be opened with ``async with``; `options` are those of `PgQueuerProducer`."""
-        return PgQueuerProducer(config or self.config, **options)
+        return PgQueuerProducer(self.config if config is None else config, **options)
 
     def sync_producer(self, config: QueueConfig | None = None) -> PgQueuerSyncProducer:
         """Return a producer for programs that are not async, to be opened with ``with``."""
-        return PgQueuerSyncProducer(config or self.config)
+        return PgQueuerSyncProducer(self.config if config is None else config)
 
     def consumer(self, robot_id: str, *, config: QueueConfig | None = None, **options: Any) -> PgQueuerConsumer:
         """Return a consumer, to be opened with ``async with``; `options` are those of `PgQueuerConsumer`."""
-        return PgQueuerConsumer(config or self.config, robot_id, **options)
+        return PgQueuerConsumer(self.config if config is None else config, robot_id, **options)
 
 
 def uses_postgres(environ: Mapping[str, str] | None = None) -> bool:
@@ -83,7 +84,7 @@ def open_queue(config: QueueConfig | None = None, environ: Mapping[str, str] | N
 
     """
     durable = uses_postgres(environ)
-    settings = config or QueueConfig.from_env(environ)
+    settings = QueueConfig.from_env(environ) if config is None else config
     return PostgresQueue(settings) if durable else JobQueue(settings)
 
 

@@ -173,3 +173,15 @@ def _explain(problem: Any, from_environment: Mapping[str, str]) -> str:
         return f"{field}: {problem['msg']}"
     shown = "" if field in {"database_url", "direct_url"} else f"={from_environment[field]!r}"
     return f"{VARIABLES[field]}{shown}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def check_config(config: object) -> QueueConfig:
+    """Return the settings, which must be a `QueueConfig`.
+
+    Raises:
+        ConfigError: they are something else.
+
+    """
+    if not isinstance(config, QueueConfig):
+        raise ConfigError(f"config must be a QueueConfig, as of QueueConfig.from_env(), not {type(config).__name__}")
+    return config

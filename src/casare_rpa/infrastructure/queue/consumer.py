@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from casare_rpa.foundation.errors import ConfigError, InvalidJob, LeaseLost
 from casare_rpa.infrastructure.queue.backend import Backend, PostgresBackend
+from casare_rpa.infrastructure.queue.config import check_config
 from casare_rpa.infrastructure.queue.consuming.claiming import Claimer
 from casare_rpa.infrastructure.queue.consuming.execution import completed, failed, released
 from casare_rpa.infrastructure.queue.consuming.leases import Leases
@@ -64,13 +65,13 @@ class PgQueuerConsumer:
         pool: str | None = None,
         metrics: Metrics | None = None,
     ) -> None:
+        self.config = check_config(config)
         if not is_word(robot_id):
             raise ConfigError("robot_id must be a name of 1 to 200 printable characters")
         try:
             self._offers = offers(capabilities, labels, environment, pool)
         except ValueError as error:
             raise ConfigError(f"what the robot offers is wrong: {error}") from None
-        self.config = config
         self.robot_id = robot_id
         self._incarnation = uuid4()
         self._telemetry = RobotTelemetry(robot_id, config.queue_name, metrics)

@@ -27,6 +27,9 @@ class PgQueuerProducer(Enqueuing, DeadLetters, Queues, Waiting):
         config: the queue and its settings.
         metrics: what `enable_metrics` returned; None counts nothing.
 
+    Raises:
+        ConfigError: `config` is no `QueueConfig`.
+
     """
 
     async def health_check(self) -> QueueHealth:

@@ -30,6 +30,9 @@ class PgQueuerSyncProducer(BlockingEnqueuing, BlockingJobs, BlockingDeadLetters,
         config: the queue and its settings.
         metrics: what `enable_metrics` returned; None counts nothing.
 
+    Raises:
+        ConfigError: `config` is no `QueueConfig`.
+
     """
 
     def wait_for(self, job_id: UUID | str, *, timeout: float | None = None) -> JobModel:

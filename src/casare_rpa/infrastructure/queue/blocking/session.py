@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from casare_rpa.foundation.errors import ConfigError
 from casare_rpa.infrastructure.queue.background import BackgroundLoop
+from casare_rpa.infrastructure.queue.config import check_config
 from casare_rpa.infrastructure.queue.producer import PgQueuerProducer
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class BlockingSession:
     """A producer in a thread of its own, from `__enter__` to `close`."""
 
     def __init__(self, config: QueueConfig, *, metrics: Metrics | None = None) -> None:
-        self.config = config
+        self.config = check_config(config)
         self._metrics = metrics
         self._opening = threading.Lock()
         self._loop: BackgroundLoop | None = None

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from casare_rpa.foundation.errors import ConfigError, JobNotFound
 from casare_rpa.infrastructure.queue.backend import Backend, PostgresBackend
+from casare_rpa.infrastructure.queue.config import check_config
 from casare_rpa.infrastructure.queue.patience import with_patience
 from casare_rpa.infrastructure.queue.pool import SchemaLimits, borrowed
 from casare_rpa.infrastructure.telemetry.producer import ProducerTelemetry
@@ -30,8 +31,8 @@ class Session:
     """A producer's pool and announcer, from `__aenter__` to `close`."""
 
     def __init__(self, config: QueueConfig, *, metrics: Metrics | None = None) -> None:
-        self.config = config
-        self._telemetry = ProducerTelemetry(config.queue_name, metrics)
+        self.config = check_config(config)
+        self._telemetry = ProducerTelemetry(self.config.queue_name, metrics)
         self._backend = self._make_backend()
         self._calls = self._backend.calls
         self._pool: asyncpg.Pool | None = None
