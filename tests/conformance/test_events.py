@@ -10,6 +10,7 @@ import pytest
 
 from casare_rpa.infrastructure.queue import (
     ConfigError,
+    JobFilter,
     JobModel,
     JobNotFound,
     JobStatus,
@@ -273,3 +274,18 @@ async def test_a_follower_who_is_slow_finds_a_gap():
     event = await feed.next()
     assert event is not None
     assert event.attempt == 5
+
+
+async def test_what_a_person_decides_about_a_job_is_told(producer, robot, config):
+    async with following(producer, queue_name=config.queue_name) as (follower, _):
+        job_id = await producer.enqueue_job(a_job(max_retries=5, retry_delay=100))
+        [job] = await robot.claim_jobs(1)
+        await robot.fail_job(job, "x")
+        await producer.retry_jobs(JobFilter(ids=[job_id]))
+        await eventually(lambda: "retried" in follower.names)
+        [job] = await robot.claim_jobs(1)
+        await robot.fail_job(job, "y", business=True)
+        await producer.resolve_dead_letters(JobFilter(ids=[job_id]), "done by hand")
+        await eventually(lambda: "resolved" in follower.names)
+    decided = [(event.event, event.status, event.job_id) for event in follower.told if event.event.startswith("re")]
+    assert decided == [("retried", JobStatus.PENDING, job_id), ("resolved", JobStatus.FAILED, job_id)]

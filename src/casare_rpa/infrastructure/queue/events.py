@@ -22,6 +22,8 @@ EventName = Literal[
     "cancel_requested",
     "cancelled",
     "redriven",
+    "retried",
+    "resolved",
     "snapshot",
     "following",
     "gap",
@@ -32,10 +34,10 @@ class JobEvent(BaseModel):
     """A step in a job's life, or what a follower must know about what it hears.
 
     Attributes:
-        event: ``enqueued``, ``claimed``, ``started``, ``cancel_requested``, ``redriven``, or how an attempt ended: ``completed``,
-            ``failed``, ``business``, ``released``, ``expired``, ``cancelled``. Beside these: ``snapshot``, what a job is when
-            following it begins, or when that was all there was to see; ``following``, from here on a queue is followed; and
-            ``gap``, events of a queue are missing here.
+        event: ``enqueued``, ``claimed``, ``started``, ``cancel_requested``, ``redriven``, ``retried``, ``resolved``, or how an
+            attempt ended: ``completed``, ``failed``, ``business``, ``released``, ``expired``, ``cancelled``. Beside these:
+            ``snapshot``, what a job is when following it begins, or when that was all there was to see; ``following``, from
+            here on a queue is followed; and ``gap``, events of a queue are missing here.
         job_id: the job; None for ``following`` and ``gap``.
         queue_name: its queue.
         status: what the job is now.

@@ -36,6 +36,7 @@ def retry_jobs(store: Store, where: str, page: BulkPage) -> Rows:
         job.deferred, job.run_at, job.seq = False, store.clock.now(), store.next_place()
         store.put(job)
         record(store, job.id, "retried")
+        store.events.emit("retried", [job])
         store.hub.announce(job.queue_name, 1)
 
     return _do((*waiting, *store.dead.values()), where, page, retry, order=_due)
@@ -64,6 +65,7 @@ def resolve_dead_letters(store: Store, where: str, comment: str, page: BulkPage)
     def resolve(job: Job) -> None:
         was = {"reason": job.reason, "died_at": job.finished_at, "assigned_to": job.assigned_to}
         record(store, job.id, "resolved", comment, was)
+        store.events.emit("resolved", [job])
         del store.dead[job.id]
         job.assigned_to, job.reason, job.finished_at = None, None, store.clock.now()
         store.history[job.id] = job

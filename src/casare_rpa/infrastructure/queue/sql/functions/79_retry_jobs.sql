@@ -50,4 +50,7 @@ BEGIN
     )
     UPDATE jobs j SET deferred = false, run_at = p_now, seq = p.place FROM placed p WHERE j.id = p.id;
     PERFORM remember_action(j.id, j.tenant_id, j.queue_name, p_now, 'retried', NULL, NULL, p_request) FROM jobs j WHERE j.id = ANY (p_ids);
+    IF EXISTS (SELECT FROM subscriptions) THEN
+        PERFORM emit_jobs('retried', 'PENDING', p_now, p_ids);
+    END IF;
 END $$;

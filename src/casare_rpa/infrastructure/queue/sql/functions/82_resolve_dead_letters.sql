@@ -45,6 +45,10 @@ END $$;
 CREATE OR REPLACE FUNCTION close_dead_letters(p_ids uuid[], p_comment text, p_now timestamptz, p_request uuid) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF EXISTS (SELECT FROM subscriptions) THEN
+        PERFORM emit('resolved', 'FAILED', p_now, array_agg(d.id), array_agg(d.queue_name), array_agg(d.tenant_id), array_agg(d.attempt), array_agg(d.claimed_by))
+           FROM dead_letter_queue d WHERE d.id = ANY (p_ids) HAVING count(*) > 0;
+    END IF;
     WITH closed AS (
         DELETE FROM dead_letter_queue d WHERE d.id = ANY (p_ids) RETURNING d.*
     ), kept AS (
