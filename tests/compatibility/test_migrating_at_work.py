@@ -148,7 +148,7 @@ async def test_an_index_that_was_left_half_built_is_built_by_the_next_migration(
 async def test_a_statement_may_take_longer_than_a_programs_calls(
     config: QueueConfig, old: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(connecting.connect.__kwdefaults__, "patience", 0.3)
+    monkeypatch.setattr(connecting.connect, "__kwdefaults__", {"own_session": False, "patience": 0.3})
     real = Blueprint.function_files
 
     def slow(self: Blueprint) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -63,6 +64,7 @@ async def test_jobs_go_through_their_whole_life_and_leases_expire(flooded: Queue
     async with PgQueuerProducer(flooded) as producer, PgQueuerConsumer(flooded, robot_id="r") as robot:
         await producer.enqueue_batch([JobModel(workflow="w", retry_delay=0) for _ in range(6)])
         held = await robot.claim_jobs(limit=6)
+        ids = [UUID(str(job.id)) for job in held]
         for job in held[:5]:
             await robot.start_job(job)
         forgotten, flood = await fill(flooded)
@@ -71,15 +73,15 @@ async def test_jobs_go_through_their_whole_life_and_leases_expire(flooded: Queue
         await robot.fail_job(held[0], "x", retry_in=0)
         await robot.release_job(held[1])
         await robot.complete_job(held[2])
-        assert await producer.cancel_job(held[3].id)
-        assert await producer.cancel_job(held[5].id)
+        assert await producer.cancel_job(ids[3])
+        assert await producer.cancel_job(ids[5])
         await producer.pause_queue()
         await producer.resume_queue()
         await flood.execute(
             "UPDATE pgqueuer.jobs SET lease_expires_at = now() - interval '1 s' WHERE status = 'RUNNING'"
         )
         await flood.execute("SELECT pgqueuer.upkeep(true)")
-        statuses = [await producer.get_job_status(job.id) for job in held]
+        statuses = [await producer.get_job_status(job_id) for job_id in ids]
         assert statuses == [
             JobStatus.PENDING,
             JobStatus.PENDING,
