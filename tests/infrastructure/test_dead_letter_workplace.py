@@ -123,8 +123,24 @@ async def test_actions_are_told_until_they_come_to_16_mib(
                    jsonb_build_object('n', n, 'payload', repeat('x', 1000000))
               FROM pgqueuer.dead_letter_queue CROSS JOIN generate_series(1, 19) n"""
     )
-    told = [action.detail["n"] for action in await producer.get_actions(job_id)]
+    told = [action.detail["n"] for action in await producer.get_actions(job_id) if action.detail]
     assert told == list(range(3, 20)), "the latest, and in their order"
+
+
+async def test_groups_are_complete_when_exactly_as_many_letters_are_there_as_are_looked_at(
+    producer: PgQueuerProducer, connection: asyncpg.Connection
+) -> None:
+    insert = """
+        INSERT INTO pgqueuer.dead_letter_queue (id, seq, created_at, finished_at, retry_delay, max_retries, attempt, crashes, priority,
+                                                enable_dlq, reason, queue_name, workflow, on_crash, error, error_shape, payload)
+        SELECT gen_random_uuid(), n, now(), now(), 5, 3, 3, 0, 5, true, 'exhausted', 'q', 'w', 'retry', 'e', 'e', '{}'
+          FROM generate_series(1, $1::integer) n"""
+    await connection.execute(insert, 100_000)
+    found = await producer.group_dead_letters()
+    assert ([group.count for group in found], found.complete, found.looked_at) == ([100_000], True, 100_000)
+    await connection.execute(insert, 1)
+    found = await producer.group_dead_letters()
+    assert ([group.count for group in found], found.complete, found.looked_at) == ([100_000], False, 100_000)
 
 
 async def test_dead_letters_of_the_first_version_are_in_the_workplace_after_a_migration(

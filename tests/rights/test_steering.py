@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -130,7 +131,7 @@ SELECT * FROM pgqueuer.enqueue_jobs($1, NULL, $2, array_fill('{}'::jsonb, ARRAY[
 async def test_an_id_that_anybodys_job_has_is_refused_and_tells_nothing_of_it(
     config, producer, logins, connection, bound, resent
 ):
-    theirs = {"tenant_id": "globex", "queue_name": "invoices"}
+    theirs: dict[str, Any] = {"tenant_id": "globex", "queue_name": "invoices"}
     taken = [
         *await bury(config, "1", **theirs),
         *await complete(config.model_copy(update={"queue_name": "invoices"}), 1, **theirs),

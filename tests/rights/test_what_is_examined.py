@@ -11,6 +11,7 @@ from casare_rpa.infrastructure.queue import JobModel, PgQueuerConsumer
 from tests.infrastructure.workplace import bury, complete
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from uuid import UUID
 
     import asyncpg
@@ -30,9 +31,9 @@ FILTERS: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-async def others(config, producer) -> set[UUID]:
+async def others(config, producer) -> AsyncIterator[set[UUID]]:
     """Jobs in every place that belong to the tenant globex and to the queue payroll."""
-    theirs = {"tenant_id": "globex", "queue_name": "payroll"}
+    theirs: dict[str, Any] = {"tenant_id": "globex", "queue_name": "payroll"}
     payroll = config.model_copy(update={"queue_name": "payroll"})
     found = {*await bury(config, "1", "2", **theirs), *await complete(payroll, 2, **theirs)}
     async with PgQueuerConsumer(payroll, "r") as robot:
@@ -77,7 +78,7 @@ async def test_nothing_is_told_of_others_jobs(others, session, call) -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 async def test_ones_own_are_examined_and_found_beside_others(config, others, producer, session, call) -> None:
-    mine = {"tenant_id": "acme", "queue_name": "invoices"}
+    mine: dict[str, Any] = {"tenant_id": "acme", "queue_name": "invoices"}
     [dead] = await bury(config, "mine", **mine)
     [done] = await complete(config.model_copy(update={"queue_name": "invoices"}), 1, **mine)
     waiting = await producer.enqueue_job(JobModel(workflow="w", retry_delay=900, **mine))
@@ -109,7 +110,9 @@ async def test_a_walk_of_a_tenant_meets_its_own_rows_alone(others, producer, log
 
 async def walk(session: asyncpg.Connection, sql: str, keys: dict[str, Any]) -> tuple[list[UUID], list[UUID], int]:
     """Go from page to page; return what was found, where the pages ended, and what was examined in all."""
-    found, ends, examined, after = [], [], 0, None
+    found: list[UUID] = []
+    ends: list[UUID] = []
+    examined, after = 0, None
     for _ in range(100):
         rows = await session.fetch(sql, json.dumps(keys), after)
         found += [row["id"] for row in rows if row["id"] is not None]
