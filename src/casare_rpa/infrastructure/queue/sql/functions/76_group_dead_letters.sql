@@ -31,10 +31,10 @@ BEGIN
     RETURN QUERY EXECUTE format(
         'WITH walked AS ('
         '    SELECT x.*, row_number() OVER w AS number, count(*) FILTER (WHERE x.error_shape IS NULL) OVER (w ROWS UNBOUNDED PRECEDING) AS unfolded '
-        '      FROM (SELECT x.* FROM %1$s x ORDER BY %2$s LIMIT 100000) x WINDOW w AS (ORDER BY %2$s)'
+        '      FROM (SELECT x.* FROM %1$s x ORDER BY %2$s LIMIT 100001) x WINDOW w AS (ORDER BY %2$s)'
         '), looked AS MATERIALIZED ('
         '    SELECT x.id, x.queue_name, x.workflow, x.reason, x.error_shape AS shape, x.finished_at, x.assigned_to, x.number, '
-        '           coalesce(%3$s, false) AS fits, in_scope($2, $3, x.tenant_id, x.queue_name) AS seen '
+        '           x.number <= 100000 AND coalesce(%3$s, false) AS fits, x.number <= 100000 AND in_scope($2, $3, x.tenant_id, x.queue_name) AS seen '
         '      FROM (SELECT x.id, x.queue_name, x.tenant_id, x.workflow, x.reason, x.created_at, x.finished_at, x.claimed_by, x.tags, x.metadata, '
         '                   x.assigned_to, x.error, x.number, '
         '                   coalesce(x.error_shape, CASE WHEN x.unfolded <= 2000 THEN error_shape(x.error) ELSE ''<not folded yet>'' END) AS error_shape '
@@ -50,7 +50,7 @@ BEGIN
         '   FROM groups g LEFT JOIN people p USING (queue_name, workflow, reason, shape) JOIN looked l ON l.number = g.latest '
         '  ORDER BY g.count DESC, g.latest LIMIT $4) '
         'UNION ALL '
-        'SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, l.looked < 100000 AND (SELECT count(*) FROM groups) <= $4, l.own '
+        'SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, l.looked <= 100000 AND (SELECT count(*) FROM groups) <= $4, l.own '
         '  FROM (SELECT count(*) AS looked, (count(*) FILTER (WHERE k.seen))::integer AS own FROM looked k) l',
         dead_letter_rows(v_filter, false), dead_letter_order(v_filter), filter_conditions('dead_letter_queue', v_filter))
     USING v_filter, v_scope.tenant, v_scope.queues, least(greatest(coalesce(p_limit, 100), 1), 1000);
