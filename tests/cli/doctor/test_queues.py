@@ -56,6 +56,14 @@ async def test_jobs_that_wait_for_nobody(
     assert (await look("queues")).state == "ok"
 
 
+async def test_a_name_that_cannot_be_shown_is_in_no_command(producer: PgQueuerProducer, look: Look) -> None:
+    await producer.enqueue_job(JobModel(workflow="w", queue_name="q\x1b[31m"))
+    advice = (await look("queues")).advice or ""
+    assert advice.startswith("casare work MODULE:FUNCTION --queue QUEUE: its name has control characters")
+    await producer.pause_queue("q\x1b[31m")
+    assert ((await look("queues")).advice or "").startswith("casare queue resume QUEUE: its name has")
+
+
 async def test_only_so_many_queues_are_named(producer: PgQueuerProducer, look: Look) -> None:
     await producer.enqueue_batch([JobModel(workflow="w", queue_name=f"q{n}") for n in range(12)])
     assert (await look("queues")).state == "note"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from casare_rpa.foundation.text import visible
 from casare_rpa.infrastructure.queue.doctor.finding import note, ok
 
 if TYPE_CHECKING:
@@ -29,12 +30,18 @@ async def check(visit: Visit) -> list[Finding]:
 
 def _paused(row: asyncpg.Record) -> Finding:
     words = f"{row['queue']} is paused since {row['paused_at']:%Y-%m-%d %H:%M}Z by {row['paused_by']}, {_waiting(row)}"
-    return note("queues", words, f"casare queue resume {shlex.quote(row['queue'])}", **dict(row))
+    return note("queues", words, _advice("casare queue resume", row["queue"]), **dict(row))
 
 
 def _without_robot(row: asyncpg.Record) -> Finding:
     words = f"{row['queue']}: {_waiting(row)}, and no robot was seen on it in the last 40 s"
-    return note("queues", words, f"casare work MODULE:FUNCTION --queue {shlex.quote(row['queue'])}", **dict(row))
+    return note("queues", words, _advice("casare work MODULE:FUNCTION --queue", row["queue"]), **dict(row))
+
+
+def _advice(command: str, queue: str) -> str:
+    if visible(queue) != queue:  # it is printed with escapes, which a shell would take for the name
+        return f"{command} QUEUE: its name has control characters or others that cannot be shown, see casare queue list --json"
+    return f"{command} {shlex.quote(queue)}"
 
 
 def _waiting(row: asyncpg.Record) -> str:
