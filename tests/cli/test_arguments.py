@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,6 @@ from casare_rpa.cli import arguments
 from casare_rpa.cli.faults import BadInput
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import Casare
 
 ID = "0190b1a2-0000-7000-8000-000000000000"
@@ -64,7 +63,7 @@ ID = "0190b1a2-0000-7000-8000-000000000000"
             ["jobs", "list", "--status", "LOST"],
             "invalid value for '--status': 'LOST' is not one of 'pending', 'claimed'",
         ),
-        (["dlq", "list", "--reason", "boredom"], "'boredom' is not one of 'exhausted', 'business'"),
+        (["dlq", "list", "--reason", "boredom"], 'reason: "boredom" is none of exhausted, business'),
         (["jobs", "list", "--workflow", "\udcff"], 'workflow: "\\udcff" is not valid UTF-8'),
         (["queue", "depth", "\udcff"], 'queue: "\\udcff" is not valid UTF-8'),
         (["jobs", "show", "not-a-uuid"], '"not-a-uuid" is no job id: an id is a UUID'),
@@ -158,6 +157,12 @@ async def test_a_job_that_cannot_be(casare: Casare, typed: list[str], complaint:
 async def test_every_wrong_field_is_named(casare: Casare) -> None:
     shown = (await casare("jobs", "submit", "", "--max-retries", "0", "--priority", "99")).complaint(2)
     assert [part.split(":")[0] for part in shown.split("; ")] == ["workflow", "priority", "max_retries"]
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no file without an end")
+async def test_a_payload_file_without_an_end(casare: Casare) -> None:
+    said = (await casare("jobs", "submit", "w", "--payload-file", "/dev/zero")).complaint(2)
+    assert said.startswith('payload-file: "/dev/zero" holds more than 64 MiB')
 
 
 async def test_payload_files_that_cannot_be_read(casare: Casare, tmp_path: Path) -> None:

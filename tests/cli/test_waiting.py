@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from casare_rpa.infrastructure.queue import JobModel, PgQueuerConsumer
-from tests.cli.conftest import ended
+from tests.cli.conftest import PROGRAM, ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,6 +68,20 @@ async def test_follow(start: Start, producer: PgQueuerProducer, robot: PgQueuerC
     outcome = await ended(process)
     assert outcome.code == 5
     assert json.loads(outcome.out.splitlines()[-1])["status"] == "FAILED"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows tells nobody that the reader of a pipe is gone")
+async def test_follow_ends_when_nobody_reads_any_more(producer: PgQueuerProducer) -> None:
+    job_id = await producer.enqueue_job(JobModel(workflow="w"))
+    assert PROGRAM is not None
+    with subprocess.Popen([PROGRAM, "jobs", "follow", str(job_id)], stdout=subprocess.PIPE) as process:  # noqa: ASYNC220 - asyncio's has no way to close the pipe
+        try:
+            assert process.stdout is not None
+            assert b"snapshot" in await asyncio.to_thread(process.stdout.readline)
+            process.stdout.close()
+            assert await asyncio.to_thread(process.wait, 10) == 141
+        finally:
+            process.kill()
 
 
 async def test_follow_for_people(casare: Casare, producer: PgQueuerProducer, robot: PgQueuerConsumer) -> None:

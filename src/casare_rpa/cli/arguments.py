@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,9}")
 _LIST, _OBJECT = ("capabilities",), ("labels",)
+_LARGEST_FILE = 64 * 2**20
+"""Bytes of a file that are read: a device never ends."""
 _WORDS = ("environment", "pool")
 
 
@@ -172,10 +174,18 @@ def _contents(file: str) -> str:
 
 def _bytes(file: str) -> bytes:
     if file != "-":
-        return Path(file).read_bytes()
-    if sys.stdin is None:
+        with Path(file).open("rb") as opened:
+            found = opened.read(_LARGEST_FILE + 1)
+    elif sys.stdin is None:
         raise BadInput("payload-file: there is no stdin to read")
-    return sys.stdin.buffer.read()
+    else:
+        found = sys.stdin.buffer.read(_LARGEST_FILE + 1)
+    if len(found) > _LARGEST_FILE:
+        raise BadInput(
+            f"payload-file: {quoted(file)} holds more than {_LARGEST_FILE >> 20} MiB; a payload has 1 MiB at most "
+            "unless an administrator of the queue allows more"
+        )
+    return found
 
 
 def _kind(value: object) -> str:

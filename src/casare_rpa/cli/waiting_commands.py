@@ -9,6 +9,7 @@ from casare_rpa.cli import arguments
 from casare_rpa.cli.faults import JOB_CANCELLED, JOB_FAILED
 from casare_rpa.cli.options import JobId, Json
 from casare_rpa.cli.output import as_document, note, print_json, print_json_line, say
+from casare_rpa.cli.reader import while_read
 from casare_rpa.cli.session import ask
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def follow(job_id: JobId, as_json: Json = False) -> int:
     A line an event; the first is what it is now. With --json an object a line. Exit codes as for wait.
     """
     key = arguments.job_id(job_id)
-    return _code(ask(lambda producer: _follow(producer, key, as_json=as_json)))
+    return _code(ask(lambda producer: while_read(_follow(producer, key, as_json=as_json))))
 
 
 async def _follow(producer: "PgQueuerProducer", job_id: "UUID", *, as_json: bool) -> "JobStatus | None":
