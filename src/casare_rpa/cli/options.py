@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -35,5 +36,25 @@ class Status(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-Reason = Literal["exhausted", "business", "crashed", "in doubt", "quarantined"]
+REASONS = ("exhausted", "business", "crashed", "in-doubt", "quarantined")
+"""Why a job is a dead letter, as it is typed: a shell would complete a value with a space to two words."""
+PRIORITIES = ("low", "normal", "high", "urgent", "critical")
+
+
+def completes(words: Iterable[str]) -> Callable[[str], list[str]]:
+    """Return what typer asks for the words that an option takes."""
+    known = tuple(words)
+
+    def begin_so(incomplete: str) -> list[str]:
+        return [word for word in known if word.startswith(incomplete.lower())]
+
+    return begin_so
+
+
+Priority = Annotated[
+    str | None,
+    typer.Option(
+        metavar="0-20|NAME", help="Or low, normal (5), high, urgent, critical.", autocompletion=completes(PRIORITIES)
+    ),
+]
 OnCrash = Literal["retry", "hold", "fail"]

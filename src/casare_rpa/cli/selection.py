@@ -12,7 +12,7 @@ import typer
 
 from casare_rpa.cli.arguments import filters, json_object, moment, quoted
 from casare_rpa.cli.faults import BadInput
-from casare_rpa.cli.options import Reason, Status
+from casare_rpa.cli.options import REASONS, Status, completes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,13 @@ _STATUS: dict[str, Any] = {
 }
 _OF_DEAD_LETTERS: dict[str, Any] = {
     "reason": Annotated[
-        Reason | None, typer.Option(case_sensitive=False, help="Only with this reason.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="REASON",
+            help=f"Only {', '.join(REASONS)}.",
+            show_default=False,
+            autocompletion=completes(REASONS),
+        ),
     ],
     "shape": _text("TEXT", "Only with an error of this shape, see `casare dlq groups`."),
     "assigned_to": _text("NAME", "Only assigned to this person."),
@@ -107,6 +113,8 @@ class Selection:
             if "assigned_to" in typed:
                 raise BadInput("give --assigned-to or --unassigned, not both")
             typed["assigned_to"] = ""
+        if "reason" in typed:
+            typed["reason"] = _reason(typed["reason"])
         if "metadata" in typed:
             typed["metadata"] = _metadata(typed["metadata"])
         if "status" in typed:
@@ -149,6 +157,14 @@ def _with_options(command: Callable[..., Any], options: dict[str, Any]) -> Calla
     called_by_typer.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     del called_by_typer.__wrapped__
     return called_by_typer
+
+
+def _reason(text: str) -> str:
+    """Return a reason as the queue has it, typed in capitals or not."""
+    word = text.lower().replace(" ", "-")
+    if word not in REASONS:
+        raise BadInput(f"reason: {quoted(text)} is none of {', '.join(REASONS)}")
+    return word.replace("-", " ")
 
 
 def _metadata(words: list[str]) -> dict[str, Any]:

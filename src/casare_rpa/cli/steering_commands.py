@@ -7,7 +7,7 @@ import typer
 from casare_rpa.cli import arguments
 from casare_rpa.cli.bulk import How, Verb, act_on
 from casare_rpa.cli.faults import BadInput, CommandFailed
-from casare_rpa.cli.options import All, DryRun, JobIds, Json, Yes
+from casare_rpa.cli.options import PRIORITIES, All, DryRun, JobIds, Json, Yes, completes
 from casare_rpa.cli.output import say
 from casare_rpa.cli.selection import Selection, selects_jobs
 from casare_rpa.cli.session import ask
@@ -80,7 +80,12 @@ def retry(
 def priority(
     priority: Annotated[
         str,
-        typer.Argument(metavar="0-20|NAME", help="Or low, normal (5), high, urgent, critical.", show_default=False),
+        typer.Argument(
+            metavar="0-20|NAME",
+            help="Or low, normal (5), high, urgent, critical.",
+            show_default=False,
+            autocompletion=completes(PRIORITIES),
+        ),
     ],
     where: Selection,
     job_ids: JobIds = None,

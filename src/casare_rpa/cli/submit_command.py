@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from casare_rpa.cli import arguments
-from casare_rpa.cli.options import OnCrash
+from casare_rpa.cli.options import OnCrash, Priority
 from casare_rpa.cli.output import say
 from casare_rpa.cli.session import ask
 
@@ -18,9 +18,7 @@ def submit(  # noqa: PLR0913, PLR0917 - the fields of a job are the options of t
     payload_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="Read the payload from a UTF-8 file; - is stdin.")
     ] = None,
-    priority: Annotated[
-        str | None, typer.Option(metavar="0-20|NAME", help="Or low, normal (5), high, urgent, critical.")
-    ] = None,
+    priority: Priority = None,
     queue: Annotated[
         str | None, typer.Option(metavar="QUEUE", help="The queue; PGQUEUER_QUEUE_NAME by default.")
     ] = None,
