@@ -119,6 +119,10 @@ async def test_not_permitted(casare: Casare, stranger: str, connection: asyncpg.
     assert f"SELECT pgqueuer.register_login('{stranger}')" in (await casare("jobs", "list")).complaint(4)
     await connection.execute(f"SELECT pgqueuer.register_login('{stranger}')")
     assert (await casare("jobs", "list", "--json")).json() == []
+    robot = (await casare("work", "tests.cli.robots:asynchronous")).complaint(4)
+    assert (
+        robot == 'permission denied for function claim_jobs: GRANT "pgqueuer_robot" TO this login, or use another one'
+    )
     assert "permission denied" in (await casare("jobs", "submit", "w")).complaint(4)
     assert "permission denied" in (await casare("jobs", "cancel", ID)).complaint(4)
 
@@ -137,6 +141,7 @@ async def test_a_refused_migration_prints_the_sql_to_run(casare: Casare, strange
         ("PGQUEUER_ENABLE_DLQ", "perhaps", "PGQUEUER_ENABLE_DLQ='perhaps': input should be a valid boolean"),
         ("PGQUEUER_SCHEMA", 'a"b', "PGQUEUER_SCHEMA='a\"b': string should match pattern"),
         ("PGQUEUER_QUEUE_NAME", "\x1b[31m" + "x" * 200, "PGQUEUER_QUEUE_NAME='\\x1b[31mxxx"),
+        ("PGQUEUER_DATABASE_URL", "foo", 'PGQUEUER_DATABASE_URL: the database URL must begin with "postgresql://"'),
         ("PGQUEUER_DATABASE_URL", "mysql://u:s3cret@h/d", "PGQUEUER_DATABASE_URL: the database URL must begin with"),
         (
             "PGQUEUER_DATABASE_URL",
@@ -153,4 +158,5 @@ async def test_nonsense_in_the_environment(
     for command in (["migrate"], ["jobs", "list"], ["work", "json:dumps"]):
         shown = (await casare(*command)).complaint(2)
         assert complaint in shown
+        assert '""' not in shown
         assert "s3cret" not in shown

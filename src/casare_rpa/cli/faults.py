@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import typer
 
 from casare_rpa.cli.text import visible
@@ -27,6 +29,9 @@ NOT_PERMITTED = 4
 JOB_FAILED = 5
 JOB_CANCELLED = 6
 TIMED_OUT = 7
+
+
+_DENIED = re.compile(r"permission denied for function (\w+)")
 
 
 class CommandFailed(CasareError):
@@ -63,8 +68,20 @@ def explain(error: Exception) -> tuple[str, int]:
 
 def _message(error: Exception) -> str:
     if isinstance(error, NotPermitted):  # it may hold SQL to be copied
-        return "\n".join(visible(line) for line in str(error).splitlines())
+        return "\n".join(visible(line) for line in (str(error) + _missing_role(str(error))).splitlines())
     return visible(" ".join(str(error).split("\n")))
+
+
+def _missing_role(message: str) -> str:
+    """Return which role a login lacks that may not call a function, as a person grants it."""
+    if (denied := _DENIED.fullmatch(message)) is None:
+        return ""
+    from casare_rpa.infrastructure.queue import QueueConfig  # noqa: PLC0415 - only after an error
+    from casare_rpa.infrastructure.queue.doctor.checks.grants import RIGHTS  # noqa: PLC0415 - as above
+
+    schema = QueueConfig.from_env().schema_name
+    roles = [f'"{schema}_{role}"' for role in sorted(RIGHTS.get(denied[1], ())) or ["owner"]]
+    return f": GRANT {' or '.join(roles)} TO this login, or use another one"
 
 
 def _usage(error: Exception) -> str:

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from casare_rpa.cli.output import note, say
 from casare_rpa.cli.stop_signals import StopSignals
+from casare_rpa.foundation.errors import DatabaseUnavailable, NotPermitted
 
 if TYPE_CHECKING:
     from casare_rpa.cli.handlers import Handler
-    from casare_rpa.infrastructure.queue import PgQueuerConsumer
+    from casare_rpa.infrastructure.queue import PgQueuerConsumer, QueueConfig
+
+_MAY_CLAIM = """
+    SELECT bool_and(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+     WHERE n.nspname = $1 AND p.proname = 'claim_jobs'"""
 
 
 async def run_robot(
@@ -29,6 +34,7 @@ async def run_robot(
         CasareError: the database refuses this robot for good.
 
     """
+    await _require_permission(consumer.config)
     async with consumer:
         with StopSignals() as signals:
             _say_ready(consumer, metrics_url)
@@ -37,6 +43,26 @@ async def run_robot(
             if signals.stop.is_set():
                 await _stop(consumer, signals, notes=notes)
             await working
+
+
+async def _require_permission(config: QueueConfig) -> None:
+    """Refuse to begin as a login that may not claim: it must not say first that it works."""
+    import asyncpg  # noqa: PLC0415 - help must not wait for it
+
+    from casare_rpa.infrastructure.postgres.connection import connect  # noqa: PLC0415 - as above
+
+    try:
+        connection = await connect(config.require_url(), "casare work", own_session=config.has_own_sessions)
+    except DatabaseUnavailable:  # the robot has more patience
+        return
+    try:
+        permitted = await connection.fetchval(_MAY_CLAIM, config.schema_name)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # lost: as above
+        return
+    finally:
+        connection.terminate()
+    if permitted is False:
+        raise NotPermitted("permission denied for function claim_jobs")
 
 
 async def _stop(consumer: PgQueuerConsumer, signals: StopSignals, *, notes: bool) -> None:

@@ -63,7 +63,10 @@ def check_url(url: str) -> None:
             "with special characters of the password percent-encoded"
         )
     if parts.scheme not in {"postgresql", "postgres"}:
-        raise ConfigError(f'the database URL must begin with "postgresql://", not "{parts.scheme or url[:0]}"')
+        instead = (
+            f', not "{parts.scheme}://"' if parts.scheme else ""
+        )  # without one there is nothing that is surely no password
+        raise ConfigError(f'the database URL must begin with "postgresql://"{instead}')
 
 
 def unreachable(url: str, error: Exception) -> BaseException:
