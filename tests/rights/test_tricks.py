@@ -169,3 +169,19 @@ async def lease_was_extended(connection: asyncpg.Connection, job: JobModel) -> b
 
 async def has_status(producer: PgQueuerProducer, job_id: UUID, status: JobStatus) -> bool:
     return await producer.get_job_status(job_id) is status
+
+
+async def test_robots_that_a_tenants_login_invents_are_limited_and_not_counted_for_another(logins, connection):
+    """The more robots there are, the fewer a notification wakes."""
+    beat = "SELECT (pgqueuer.heartbeat('r', gen_random_uuid(), 'invoices', '{}', '{}', 0, '{}')).fleet"
+    inventor = await (await logins.make("robot", tenant="globex")).connect()
+    await inventor.execute(f"{beat} FROM generate_series(1, 5)")
+    honest = await (await logins.make("robot", tenant="acme")).connect()
+    assert await honest.fetchval(beat) == 1
+    assert await inventor.fetchval(beat) == 6
+    await connection.execute(
+        "INSERT INTO pgqueuer.robots (incarnation, robot_id, queue_name, tenant_id, seen_at)"
+        " SELECT gen_random_uuid(), 'r', 'other', 'globex', now() FROM generate_series(1, 10000 - 6)"
+    )
+    assert await inventor.fetchval(beat) == 6
+    assert await honest.fetchval(beat) == 2
