@@ -266,4 +266,4 @@ async def test_what_can_be_typed_is_what_the_queue_knows(connection: asyncpg.Con
         "SELECT pg_get_constraintdef(oid) FROM pg_constraint "
         "WHERE conrelid = 'pgqueuer.dead_letter_queue'::regclass AND contype = 'c'"
     )
-    assert set(re.findall("'([^']+)'", allowed)) == set(get_args(options.Reason))
+    assert set(re.findall("'([^']+)'", allowed)) == {reason.replace("-", " ") for reason in options.REASONS}

@@ -16,7 +16,7 @@ from casare_rpa.foundation.jsontext import MAX_DEPTH
 from casare_rpa.infrastructure.postgres.connection import OLDEST_SERVER
 from casare_rpa.infrastructure.queue.config import VARIABLES, QueueConfig
 from casare_rpa.infrastructure.queue.consuming.execution import MAX_ERROR_BYTES
-from casare_rpa.infrastructure.queue.filters import MAX_FILTER_IDS
+from casare_rpa.infrastructure.queue.filters import MAX_FILTER_IDS, MAX_METADATA_BYTES, MAX_METADATA_VALUES
 from casare_rpa.infrastructure.queue.models import MAX_BATCH, MAX_COMMENT, MAX_TAGS, JobModel
 from casare_rpa.infrastructure.queue.pages import LOOK, MOST_COUNTED
 from tests.examples.blocks import ROOT, rows_of
@@ -76,6 +76,7 @@ async def test_the_numbers_of_the_limits_are_the_codes(connection):
     )
     pauses = await connection.fetchval("SELECT max(pgqueuer.retry_backoff(1000, 20)) FROM generate_series(1, 200)")
     assert 300 < pauses <= 300 * 1.2
+    assert f"{MAX_METADATA_BYTES:,} bytes" in dict(limits_table())["metadata in a filter"]
     assert written == {
         "payload, as JSON text": settings["payload_limit"],
         "result, as JSON text": settings["result_limit"],
@@ -94,6 +95,15 @@ async def test_the_numbers_of_the_limits_are_the_codes(connection):
         "rows that a count looks at": MOST_COUNTED,
         "dead letters that are grouped": 100_000,
         "ids in a filter": MAX_FILTER_IDS,
+        "tags in a filter": MAX_TAGS,
+        "metadata in a filter": MAX_METADATA_VALUES,
+        "payloads and results of one page of a listing": await number_in(connection, "find_jobs", r"v_bytes > (\d+)")
+        // 2**20,
+        "other actions of a job that are kept": await number_in(connection, "remember_action", r"OFFSET (\d+)"),
+        "comments and details of the actions in one answer": await number_in(
+            connection, "find_actions", r"v_bytes > (\d+)"
+        )
+        // 2**20,
         "comment": MAX_COMMENT,
         "comments and edits of a job": 1000,
         "history kept": settings["days"],
@@ -105,6 +115,14 @@ async def test_the_numbers_of_the_limits_are_the_codes(connection):
 
 def limits_table() -> list[list[str]]:
     return rows_of(GUIDES / "limits.md", "Numbers")
+
+
+async def number_in(connection, function: str, pattern: str) -> int:
+    """Return the number that stands in a function's source."""
+    source = await connection.fetchval(
+        "SELECT prosrc FROM pg_proc WHERE proname = $1 AND pronamespace = 'pgqueuer'::regnamespace", function
+    )
+    return int(re.findall(pattern, source)[0])
 
 
 async def crashes_until_quarantined(connection) -> int:

@@ -132,7 +132,8 @@ async def test_groups_are_complete_when_exactly_as_many_letters_are_there_as_are
 ) -> None:
     insert = """
         INSERT INTO pgqueuer.dead_letter_queue (id, seq, created_at, finished_at, retry_delay, max_retries, attempt, crashes,
-                                                priority, enable_dlq, reason, queue_name, workflow, on_crash, error, error_shape, payload)
+                                                priority, enable_dlq, reason, queue_name, workflow, on_crash,
+                                                error, error_shape, payload)
         SELECT gen_random_uuid(), n, now(), now(), 5, 3, 3, 0, 5, true, 'exhausted', 'q', 'w', 'retry', 'e', 'e', '{}'
           FROM generate_series(1, $1::integer) n"""
     await connection.execute(insert, 100_000)

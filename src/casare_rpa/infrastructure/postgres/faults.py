@@ -97,8 +97,8 @@ def _from_sqlstate(error: BaseException, state: str) -> BaseException:
             return NotPermitted(f"{message} ({hint})" if hint else message)
         case "54000":
             return DatabaseUnavailable(
-                f"a limit of the server is reached: {message}. If it is its queue of notifications, a session that listens has been "
-                "in a transaction for long: `casare doctor` says which may be it"
+                f"a limit of the server is reached: {message}. If it is its queue of notifications, a session that "
+                "listens has been in a transaction for long: `casare doctor` says which may be it"
             )
         case "25006":
             return DatabaseReadOnly(f"the database takes no writes: {message}")
