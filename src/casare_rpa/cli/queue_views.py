@@ -17,15 +17,15 @@ def show_queues(queues: Iterable[QueueInfo]) -> None:
     """Print queues, one a line."""
     print_table(
         [
-            Column("QUEUE", breaks=True),
+            Column("QUEUE", breaks=True, keeps=16),
             Column("WAITING", "right"),
             Column("DUE", "right"),
-            Column("DEFERRED", "right"),
-            Column("CLAIMED", "right"),
+            Column("DEFERRED", "right", goes=2),
+            Column("CLAIMED", "right", goes=1),
             Column("RUNNING", "right"),
             Column("DEAD", "right"),
             Column("OLDEST", "right"),
-            Column("DONE/MIN", "right"),
+            Column("DONE/MIN", "right", goes=3),
             Column("PAUSED", breaks=True),
         ],
         (

@@ -1,6 +1,7 @@
 """Tables for people. Into a pipe they are as wide as they need to be, one line a row; in a terminal they are folded.
 
-A terminal that is too narrow even for folded columns gets lines that are longer than it: nothing is left out.
+A terminal that is too narrow even for folded columns gets fewer of them, and one that is too narrow for those gets lines that are
+longer than it.
 """
 
 from __future__ import annotations
@@ -36,22 +37,32 @@ _STYLES = {
 
 
 class Column(NamedTuple):
-    """A column: its title, on which side its words stand, whether a narrow terminal may break them."""
+    """A column: its title, on which side its words stand, and what a narrow terminal does to it.
+
+    It may break the words, cut them at the end, keep so many characters of them, and leave the column out: the higher the sooner.
+    """
 
     title: str
     side: Literal["left", "right"] = "left"
     breaks: bool = False
+    cut: bool = False
+    keeps: int = _NARROWEST
+    goes: int = 0
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, titles: bool = True) -> None:
     """Print rows, below the titles of their columns unless those stand there already."""
-    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold", show_header=titles)
-    for column in columns:
-        narrowest = _NARROWEST if column.breaks else None
-        table.add_column(
-            column.title, justify=column.side, no_wrap=not column.breaks, overflow="fold", min_width=narrowest
-        )
     cells = [[_cell(value) for value in row] for row in rows]
+    columns, cells = _that_fit(columns, cells)
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold", show_header=titles)
+    for number, column in enumerate(columns):
+        table.add_column(
+            column.title,
+            justify=column.side,
+            no_wrap=not column.breaks,
+            overflow="fold",
+            min_width=min(column.keeps, _whole(column, number, cells)) if column.breaks else None,
+        )
     for row in cells:
         table.add_row(*row)
     _print(table, _least_width(columns, cells))
@@ -83,13 +94,39 @@ def _cell(value: object) -> Text:
     return Text(text, style=_STYLES.get(text, ""))
 
 
+def _that_fit(columns: Sequence[Column], rows: list[list[Text]]) -> tuple[Sequence[Column], list[list[Text]]]:
+    """Return the columns, and their cells, for which the terminal has room; all of them for a pipe."""
+    room = _Terminal().width
+    kept = list(range(len(columns)))
+    while True:
+        chosen, cells = [columns[number] for number in kept], [[row[number] for number in kept] for row in rows]
+        going = max(kept, key=lambda number: columns[number].goes)
+        if columns[going].goes == 0 or _least_width(chosen, cells) <= room:
+            _cut(chosen, cells, room)
+            return chosen, cells
+        kept.remove(going)
+
+
+def _cut(columns: Sequence[Column], rows: list[list[Text]], room: int) -> None:
+    """Cut the cells of columns that may be cut to what the others leave."""
+    for number, column in enumerate(columns):
+        if column.cut:
+            others = sum(_whole(other, place, rows) for place, other in enumerate(columns) if place != number)
+            for row in rows:
+                row[number].truncate(max(column.keeps, room - others - _GAP * len(columns)), overflow="ellipsis")
+
+
 def _least_width(columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> int:
     """Return how wide the table is when every column that may be folded is as narrow as it gets."""
     width = 0
     for number, column in enumerate(columns):
-        whole = max([cell_len(column.title), *(row[number].cell_len for row in rows)])
-        width += _GAP + (min(whole, _NARROWEST) if column.breaks else whole)
+        whole = _whole(column, number, rows)
+        width += _GAP + (min(whole, column.keeps) if column.breaks else whole)
     return width
+
+
+def _whole(column: Column, number: int, rows: Sequence[Sequence[Text]]) -> int:
+    return max([cell_len(column.title), *(row[number].cell_len for row in rows)])
 
 
 class _Terminal(Console):

@@ -33,10 +33,10 @@ def show_jobs(jobs: Iterable[JobModel], *, titles: bool = True) -> None:
             Column("ID"),
             Column("STATUS"),
             Column("WORKFLOW", breaks=True),
-            Column("QUEUE", breaks=True),
-            Column("PRIORITY", "right"),
-            Column("ATTEMPT", "right"),
-            Column("CREATED", breaks=True),
+            Column("QUEUE", breaks=True, keeps=16, goes=1),
+            Column("PRIORITY", "right", goes=3),
+            Column("ATTEMPT", "right", goes=2),
+            Column("CREATED", breaks=True, goes=4),
         ],
         (
             (
