@@ -10,20 +10,34 @@ BEGIN
     RETURN v_filter;
 END $$;
 
--- A page of what matches, to do something to it: up to p_limit (1000) jobs below p_after. Unless it is a dry run, the rows are locked,
--- those of each place in the order of their ids, and what no longer matches once they are is left out: it is somebody else's.
+-- A page of what the caller may see of what matches, to do something to it: up to p_limit (1000) jobs below p_after. `act` says whether it
+-- is to be done, and then the rows are locked, those of each place in the order of their ids, and what no longer matches once they are is
+-- left out: it is somebody else's. A page that was done before, by its p_request, brings the ids of the first time and leads on below them.
 -- p_jobs and p_dead are further conditions on the rows `x` of `jobs` and of `dead_letter_queue`; NULL leaves a place out.
 CREATE OR REPLACE FUNCTION take_page(
-    p_filter job_filter, p_tenant text, p_queues text[], p_limit integer, p_after uuid, p_dry_run boolean, p_jobs text, p_dead text,
-    p_skip_locked boolean, OUT jobs uuid[], OUT dead uuid[], OUT resume_after uuid, OUT examined integer)
+    p_filter jsonb, p_limit integer, p_after uuid, p_dry_run boolean, p_request uuid, p_jobs text, p_dead text, p_skip_locked boolean DEFAULT false,
+    OUT jobs uuid[], OUT dead uuid[], OUT act boolean, OUT resume_after uuid, OUT examined integer)
 LANGUAGE plpgsql AS $$
+DECLARE
+    v_scope  record;
+    v_filter job_filter;
 BEGIN
+    SELECT * INTO v_scope FROM caller_scope();
+    jobs := done_before(p_request);
+    IF jobs IS NOT NULL THEN
+        act := false;
+        resume_after := jobs[1];
+        examined := 0;
+        RETURN;
+    END IF;
+    act := NOT coalesce(p_dry_run, false);
+    v_filter := read_bulk_filter(p_filter);
     SELECT array_agg(m.id ORDER BY m.id) FILTER (WHERE m.place = 'jobs'), array_agg(m.id ORDER BY m.id) FILTER (WHERE m.place = 'dead_letter_queue'),
            (array_agg(m.resume_after) FILTER (WHERE m.id IS NULL))[1], max(m.examined) INTO jobs, dead, resume_after, examined
-      FROM match_jobs(p_filter, p_tenant, p_queues, least(coalesce(p_limit, 1000), 1000), p_after, 20000, p_jobs, p_dead, NULL) m;
-    IF NOT coalesce(p_dry_run, false) THEN
-        jobs := lock_matching('jobs', p_filter, p_tenant, p_queues, p_jobs, jobs, p_skip_locked);
-        dead := lock_matching('dead_letter_queue', p_filter, p_tenant, p_queues, p_dead, dead, p_skip_locked);
+      FROM match_jobs(v_filter, v_scope.tenant, v_scope.queues, least(coalesce(p_limit, 1000), 1000), p_after, 20000, p_jobs, p_dead, NULL) m;
+    IF act THEN
+        jobs := lock_matching('jobs', v_filter, v_scope.tenant, v_scope.queues, p_jobs, jobs, p_skip_locked);
+        dead := lock_matching('dead_letter_queue', v_filter, v_scope.tenant, v_scope.queues, p_dead, dead, p_skip_locked);
     END IF;
 END $$;
 

@@ -21,19 +21,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
-    v_scope record;
     v_page  record;
-    v_done  uuid[];
 BEGIN
-    SELECT * INTO v_scope FROM caller_scope();
-    v_done := done_before(p_request);
-    IF v_done IS NOT NULL THEN
-        RETURN QUERY SELECT * FROM page_of_ids(v_done, v_done[1], 0);
-        RETURN;
-    END IF;
-    SELECT * INTO v_page FROM take_page(read_bulk_filter(p_filter), v_scope.tenant, v_scope.queues, p_limit, p_after, p_dry_run,
-                                        'x.status = ''PENDING'' AND x.deferred AND x.attempt > 0', 'true', false);
-    IF NOT coalesce(p_dry_run, false) THEN
+    SELECT * INTO v_page FROM take_page(p_filter, p_limit, p_after, p_dry_run, p_request, 'x.status = ''PENDING'' AND x.deferred AND x.attempt > 0', 'true');
+    IF v_page.act THEN
         PERFORM make_due(v_page.jobs, clock(), p_request);
         v_page.dead := redrive_all(v_page.dead, clock(), p_request);
         PERFORM announce_ready(v_page.jobs || v_page.dead);

@@ -23,23 +23,14 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
-    v_scope record;
     v_page  record;
-    v_done  uuid[];
     v_now   timestamptz;
 BEGIN
-    SELECT * INTO v_scope FROM caller_scope();
-    v_done := done_before(p_request);
-    IF v_done IS NOT NULL THEN
-        RETURN QUERY SELECT * FROM page_of_ids(v_done, v_done[1], 0);
-        RETURN;
-    END IF;
     IF (p_priority BETWEEN 0 AND 20) IS NOT TRUE THEN
         RAISE EXCEPTION 'priority must be a whole number from 0 to 20' USING ERRCODE = 'CR004';
     END IF;
-    SELECT * INTO v_page FROM take_page(read_bulk_filter(p_filter), v_scope.tenant, v_scope.queues, p_limit, p_after, p_dry_run,
-                                        format('x.status = ''PENDING'' AND x.priority <> %s', p_priority), NULL, false);
-    IF NOT coalesce(p_dry_run, false) THEN
+    SELECT * INTO v_page FROM take_page(p_filter, p_limit, p_after, p_dry_run, p_request, format('x.status = ''PENDING'' AND x.priority <> %s', p_priority), NULL);
+    IF v_page.act THEN
         v_now := clock();
         PERFORM remember_action(j.id, j.tenant_id, j.queue_name, v_now, 'prioritised', NULL, jsonb_build_object('from', j.priority, 'to', p_priority), p_request)
            FROM jobs j WHERE j.id = ANY (v_page.jobs);
@@ -47,5 +38,5 @@ BEGIN
            SET priority = p_priority, route_id = intern_route(j.queue_name, j.tenant_id, j.requirements, p_priority), returned = NOT j.deferred
          WHERE j.id = ANY (v_page.jobs);
     END IF;
-    RETURN QUERY SELECT * FROM page_of_ids(v_page.jobs, v_page.resume_after, v_page.examined);
+    RETURN QUERY SELECT * FROM page_of_ids(v_page.jobs || v_page.dead, v_page.resume_after, v_page.examined);
 END $$;

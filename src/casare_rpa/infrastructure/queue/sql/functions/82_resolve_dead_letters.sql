@@ -23,22 +23,14 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
-    v_scope record;
     v_page  record;
-    v_done  uuid[];
 BEGIN
-    SELECT * INTO v_scope FROM caller_scope();
-    v_done := done_before(p_request);
-    IF v_done IS NOT NULL THEN
-        RETURN QUERY SELECT * FROM page_of_ids(v_done, v_done[1], 0);
-        RETURN;
-    END IF;
     PERFORM check_comment(NULL, coalesce(p_comment, ''));
-    SELECT * INTO v_page FROM take_page(read_bulk_filter(p_filter), v_scope.tenant, v_scope.queues, p_limit, p_after, p_dry_run, NULL, 'true', false);
-    IF NOT coalesce(p_dry_run, false) THEN
+    SELECT * INTO v_page FROM take_page(p_filter, p_limit, p_after, p_dry_run, p_request, NULL, 'true');
+    IF v_page.act THEN
         PERFORM close_dead_letters(v_page.dead, p_comment, clock(), p_request);
     END IF;
-    RETURN QUERY SELECT * FROM page_of_ids(v_page.dead, v_page.resume_after, v_page.examined);
+    RETURN QUERY SELECT * FROM page_of_ids(v_page.jobs || v_page.dead, v_page.resume_after, v_page.examined);
 END $$;
 
 -- Moves dead letters to the history. The caller holds the rows' locks.

@@ -22,27 +22,19 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
-    v_scope record;
     v_page  record;
-    v_done  uuid[];
     v_now   timestamptz;
 BEGIN
-    SELECT * INTO v_scope FROM caller_scope();
-    v_done := done_before(p_request);
-    IF v_done IS NOT NULL THEN
-        RETURN QUERY SELECT * FROM page_of_ids(v_done, v_done[1], 0);
-        RETURN;
-    END IF;
     IF length(p_to) NOT BETWEEN 1 AND 200 THEN
         RAISE EXCEPTION 'assigned_to must be a name of 1 to 200 characters, or NULL for nobody' USING ERRCODE = 'CR004';
     END IF;
-    SELECT * INTO v_page FROM take_page(read_bulk_filter(p_filter), v_scope.tenant, v_scope.queues, p_limit, p_after, p_dry_run, NULL,
-                                        format('x.assigned_to IS DISTINCT FROM %L', p_to), false);
-    IF NOT coalesce(p_dry_run, false) THEN
+    SELECT * INTO v_page FROM take_page(p_filter, p_limit, p_after, p_dry_run, p_request, NULL,
+                                        format('x.assigned_to IS DISTINCT FROM %L', p_to));
+    IF v_page.act THEN
         v_now := clock();
         PERFORM remember_action(d.id, d.tenant_id, d.queue_name, v_now, 'assigned', NULL, jsonb_build_object('from', d.assigned_to, 'to', p_to), p_request)
            FROM dead_letter_queue d WHERE d.id = ANY (v_page.dead);
         UPDATE dead_letter_queue d SET assigned_to = p_to WHERE d.id = ANY (v_page.dead);
     END IF;
-    RETURN QUERY SELECT * FROM page_of_ids(v_page.dead, v_page.resume_after, v_page.examined);
+    RETURN QUERY SELECT * FROM page_of_ids(v_page.jobs || v_page.dead, v_page.resume_after, v_page.examined);
 END $$;

@@ -17,12 +17,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 SET plan_cache_mode = force_custom_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
-    v_scope record;
     v_page  record;
 BEGIN
-    SELECT * INTO v_scope FROM caller_scope();
-    SELECT * INTO v_page FROM take_page(read_bulk_filter(p_filter), v_scope.tenant, v_scope.queues, p_limit, p_after, p_dry_run, NULL, 'true', true);
-    IF NOT coalesce(p_dry_run, false) THEN
+    SELECT * INTO v_page FROM take_page(p_filter, p_limit, p_after, p_dry_run, NULL, NULL, 'true', true);
+    IF v_page.act THEN
         WITH purged AS (
             DELETE FROM dead_letter_queue d WHERE d.id = ANY (v_page.dead) RETURNING d.id, d.tenant_id, d.queue_name, d.reference
         ), forgotten AS (
@@ -35,5 +33,5 @@ BEGIN
         DELETE FROM job_references r USING purged p
          WHERE p.reference IS NOT NULL AND r.tenant_id = coalesce(p.tenant_id, '') AND r.queue_name = p.queue_name AND r.reference = p.reference AND r.job_id = p.id;
     END IF;
-    RETURN QUERY SELECT * FROM page_of_ids(v_page.dead, v_page.resume_after, v_page.examined);
+    RETURN QUERY SELECT * FROM page_of_ids(v_page.jobs || v_page.dead, v_page.resume_after, v_page.examined);
 END $$;
