@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from casare_rpa.infrastructure.queue import JobModel, PgQueuerConsumer, QueueConfig
-    from tests.conformance.queues import Clock, Queue
+    from tests.conformance.queues import Clock, Maker, Queue
 
 __all__ = [
     "claim",
@@ -29,7 +29,7 @@ __all__ = [
 
 @contextlib.asynccontextmanager
 async def robot_without_heartbeat(
-    queue: Queue, config: QueueConfig, robot_id: str = "doomed"
+    queue: Maker, config: QueueConfig, robot_id: str = "doomed"
 ) -> AsyncIterator[PgQueuerConsumer]:
     """A robot whose lifeline is dead from the start; at the end it vanishes and releases nothing."""
     consumer = queue.consumer(config, robot_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, asynccontextmanager
 from uuid import uuid4
 
 import pytest
@@ -17,6 +16,7 @@ from casare_rpa.infrastructure.queue import (
 )
 from casare_rpa.infrastructure.queue.events import JobEvent
 from casare_rpa.infrastructure.queue.producing.feed import Feed
+from tests.conformance.following import Follower, following
 from tests.conformance.helpers import crash, pass_time
 from tests.waiting import eventually
 
@@ -29,37 +29,6 @@ def a_job(**fields) -> JobModel:
 async def robot(queue, config):
     async with queue.consumer(config.model_copy(update={"max_concurrent_jobs": 100}), "robot") as opened:
         yield opened
-
-
-class Follower:
-    """Follows, and remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.told: list[JobEvent] = []
-
-    @property
-    def names(self) -> list[str]:
-        return [event.event for event in self.told]
-
-    async def follow(self, events) -> None:
-        async with aclosing(events):
-            async for event in events:
-                self.told.append(event)
-
-
-@asynccontextmanager
-async def following(producer, **what):
-    """A follower who has begun; at the end it stops."""
-    follower = Follower()
-    task = asyncio.create_task(follower.follow(producer.follow(**what)))
-    await eventually(lambda: follower.told or task.done())
-    if "job_id" in what:
-        await eventually(lambda: task.done() or any(w.hearing for w in producer._subscriber._watchers[what["job_id"]]))
-    try:
-        yield follower, task
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def test_a_life_that_is_followed_from_its_queue(producer, robot):

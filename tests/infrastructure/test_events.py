@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import asyncpg
@@ -17,10 +15,8 @@ from casare_rpa.infrastructure.queue import (
     PgQueuerConsumer,
     PgQueuerProducer,
 )
+from tests.conformance.following import Follower, following
 from tests.waiting import eventually
-
-if TYPE_CHECKING:
-    from casare_rpa.infrastructure.queue.events import JobEvent
 
 
 def a_job(**fields) -> JobModel:
@@ -31,37 +27,6 @@ def a_job(**fields) -> JobModel:
 async def robot(config):
     async with PgQueuerConsumer(config.model_copy(update={"max_concurrent_jobs": 100}), "robot") as opened:
         yield opened
-
-
-class Follower:
-    """Follows, and remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.told: list[JobEvent] = []
-
-    @property
-    def names(self) -> list[str]:
-        return [event.event for event in self.told]
-
-    async def follow(self, events) -> None:
-        async with aclosing(events):
-            async for event in events:
-                self.told.append(event)
-
-
-@asynccontextmanager
-async def following(producer, **what):
-    """A follower who has begun; at the end it stops."""
-    follower = Follower()
-    task = asyncio.create_task(follower.follow(producer.follow(**what)))
-    await eventually(lambda: follower.told or task.done())
-    if "job_id" in what:
-        await eventually(lambda: task.done() or any(w.hearing for w in producer._subscriber._watchers[what["job_id"]]))
-    try:
-        yield follower, task
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def test_a_large_batch_is_told_of_in_order_and_in_messages_that_fit(producer, connection):
