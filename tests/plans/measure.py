@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from casare_rpa.foundation.ids import new_job_ids
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -59,7 +61,9 @@ def jobs_of(
     """Return the arguments of ENQUEUE for so many jobs; `template` is what they have in common beside the queue."""
     return (
         json.dumps([{"workflow": "measured", "queue_name": queue, **template}]),
-        [uuid4() for _ in range(jobs)],
+        [
+            UUID(bytes=job_id) for job_id in new_job_ids(jobs)
+        ],  # as programs make them: where random ones come to lie differs from run to run
         ['{"invoice": 7}'] * jobs,
         [f"{reference}-{n}" for n in range(jobs)] if reference else None,
         [run_at] * jobs if run_at else None,
