@@ -1,0 +1,1 @@
+"""Benchmarks of the queue beside its peers and beside a bare floor: ``python -m benchmarks --quick``."""
