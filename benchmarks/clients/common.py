@@ -1,0 +1,319 @@
+"""What every Python client shares: reading its order, answering it, feeding, counting, and uvloop where it is installed.
+
+A client gives a `System` and calls `main`; how an order is served is the same for all of them, so that no system gets a kinder
+loop than another. Standard output carries JSON lines alone: what a library prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import asyncpg
+
+from benchmarks.order import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from contextlib import AbstractAsyncContextManager
+
+Payload = dict[str, Any]
+Answer = dict[str, Any]
+_T = TypeVar("_T")
+
+STALLED_AFTER = 60  # seconds without one more job ended
+UNDER_WAY = 64  # single submits at once
+LATE_AFTER = 0.1  # seconds behind its due time at which a submit is no longer begun
+
+
+class Cannot(Exception):
+    """The system has no way to do this order; the text says why, in one sentence."""
+
+
+class Producer(Protocol):
+    def bulk(self, payload: Payload, jobs: int) -> Callable[[], Awaitable[object]]:
+        """Return a function that enqueues `jobs` no-op jobs with this payload through the bulk API, each time it is called."""
+
+    async def submit(self, payload: Payload) -> object:
+        """Enqueue one job through the single enqueue API."""
+
+
+class System(Protocol):
+    """One queue as its users use it.
+
+    `terminal_sql` counts its committed terminal rows where handlers count jobs before their end is committed; None where a job
+    is only counted (`Tally.settled`) once its end is.
+    """
+
+    terminal_sql: str | None
+
+    async def install(self, url: str) -> object: ...
+
+    def producer(self, order: Order, calls: int) -> AbstractAsyncContextManager[Producer]:
+        """Open a producer that has `calls` calls under way at once at most."""
+
+    def workers(self, order: Order, workers: int, each: int, tally: Tally) -> AbstractAsyncContextManager[object]:
+        """Run `workers` workers of `each` jobs at a time; entered when all of them work, left when all have stopped in order."""
+
+
+@dataclass
+class Tally:
+    """What ended in this process, and how long after it was sent. Safe to use from one thread at a time only."""
+
+    ended: int = 0
+    errors: int = 0
+    claim_ms: list[tuple[float, float]] = field(default_factory=list)
+    done_ms: list[tuple[float, float]] = field(default_factory=list)
+
+    def entered(self, payload: Payload) -> None:
+        """A handler has its job."""
+        if "sent" in payload:
+            self.claim_ms.append(_since(payload["sent"]))
+
+    def settled(self, payload: Payload) -> None:
+        """The job's end is confirmed to the client."""
+        self.ended += 1
+        if "sent" in payload:
+            self.done_ms.append(_since(payload["sent"]))
+
+    def handled(self, payload: Payload) -> None:
+        """A handler did its job, in a system that does not tell when its end is committed."""
+        self.entered(payload)
+        self.ended += 1
+
+
+def main(system: System) -> None:
+    """Read one order from standard input, do it, print the answer, and exit."""
+    lines, sys.stdout = sys.stdout, sys.stderr
+    talk = Talk(lambda line: print(line, file=lines, flush=True))
+    try:
+        order = Order.from_json(talk.read_line())
+        answer = _run(_serve(system, order, talk))
+    except Cannot as why:
+        talk.say("cannot", why=str(why))
+    except ModuleNotFoundError as missing:
+        talk.say("cannot", why=f"the package {missing.name} is not installed")
+    except Exception as error:  # noqa: BLE001 - the harness must hear of it, whatever a driver raises
+        traceback.print_exc()
+        talk.say("error", error=f"{type(error).__name__}: {error}")
+        sys.exit(1)
+    else:
+        talk.say("answer", **answer)
+
+
+def payload_of(order: Order) -> Payload:
+    """Return a payload that is `payload_bytes` bytes of JSON."""
+    frame = len(json.dumps({"text": ""}))
+    return {"text": "x" * max(0, given(order.payload_bytes, 150) - frame)}
+
+
+def given(value: _T | None, default: _T | None = None) -> _T:
+    """Return what an order says, else the default. Raises ValueError when there is neither."""
+    if value is not None:
+        return value
+    if default is None:
+        raise ValueError("the order lacks a field that it needs: see benchmarks/order.py")
+    return default
+
+
+class Talk:
+    """The lines between this client and the harness."""
+
+    def __init__(self, print_line: Callable[[str], None]) -> None:
+        self._print_line = print_line
+        self._input = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - unbuffered: a thread waits in it until exit
+
+    def say(self, event: str, **fields: object) -> None:
+        self._print_line(json.dumps({"event": event, **fields}))
+
+    def read_line(self) -> str:
+        return self._input.readline().decode()
+
+    async def told(self) -> None:
+        """Wait for the next line, whatever it says, or the end of standard input."""
+        told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def wait() -> None:
+            self.read_line()
+            with suppress(RuntimeError):  # the loop is closed: an error came first
+                loop.call_soon_threadsafe(told.set)
+
+        # A daemon, and a thread at all because Windows has no loop that waits for a pipe and for sockets.
+        threading.Thread(target=wait, daemon=True).start()
+        await told.wait()
+
+
+def _run(work: Coroutine[Any, Any, Answer]) -> Answer:
+    try:
+        import uvloop  # noqa: PLC0415 - not on Windows
+    except ModuleNotFoundError:
+        return asyncio.run(work)
+    return uvloop.run(work)
+
+
+async def _serve(system: System, order: Order, talk: Talk) -> Answer:
+    match order.do:
+        case "install":
+            await system.install(order.url)
+            return {}
+        case "enqueue":
+            return await _enqueue(system, order)
+        case "saturate":
+            return await _saturate(system, order, talk)
+        case "drain":
+            return await _drain(system, order, talk)
+        case "work":
+            return await _work(system, order, talk)
+        case "submit":
+            return await _submit(system, order)
+        case other:
+            raise Cannot(f"this client knows no order {other!r}")
+
+
+async def _enqueue(system: System, order: Order) -> Answer:
+    jobs, batch = given(order.jobs), given(order.batch, 1000)
+    async with system.producer(order, 1) as producer:
+        put = producer.bulk(payload_of(order), batch)
+        began = time.monotonic()
+        for _ in range(jobs // batch):
+            await put()
+        if rest := jobs % batch:
+            await producer.bulk(payload_of(order), rest)()
+        return {"jobs": jobs, "seconds": time.monotonic() - began}
+
+
+async def _saturate(system: System, order: Order, talk: Talk) -> Answer:
+    size, feeders = given(order.enqueue), given(order.feeders, 2)
+    backlog = given(order.backlog, max(2000, 10 * size))
+    tally, sent, feeding = Tally(), 0, True
+
+    async def feed(put: Callable[[], Awaitable[object]]) -> None:
+        nonlocal sent
+        while feeding:
+            if sent - tally.ended < backlog:
+                sent += size
+                await put()
+            else:
+                await asyncio.sleep(0.001)
+
+    async with system.workers(order, given(order.consumers), given(order.claim), tally):
+        async with system.producer(order, feeders) as producer, asyncio.TaskGroup() as group:
+            if order.shared:
+                talk.say("ready")
+                await talk.told()
+            for _ in range(feeders):
+                group.create_task(feed(producer.bulk(payload_of(order), size)))
+            await asyncio.sleep(given(order.warmup, 1.5))
+            talk.say("window")
+            window = Window(tally)
+            await asyncio.sleep(given(order.seconds))
+            measured = window.close()
+            talk.say("closed")
+            feeding = False
+        # Of a shared queue other processes end some of these jobs, and this one some of theirs.
+        await (talk.told() if order.shared else reach(tally, sent))
+    return {**measured, "ended": tally.ended, "sent": sent, "errors": tally.errors}
+
+
+async def _drain(system: System, order: Order, talk: Talk) -> Answer:
+    jobs, tally = given(order.jobs), Tally()
+    connection = await asyncpg.connect(order.url)
+    try:
+        talk.say("window")
+        window = Window(tally)
+        async with system.workers(order, given(order.consumers), given(order.claim), tally):
+            await reach(tally, jobs)
+            if system.terminal_sql is not None:
+                await _committed(connection, system.terminal_sql, jobs)
+            measured = window.close()
+    finally:
+        await connection.close()
+    answer = {"seconds": measured["window_seconds"], "cpu_seconds": measured["cpu_seconds"]}
+    return {**answer, "ended": tally.ended, "errors": tally.errors}
+
+
+async def _work(system: System, order: Order, talk: Talk) -> Answer:
+    tally = Tally()
+    async with system.workers(order, given(order.robots), given(order.slots), tally):
+        window = Window(tally)
+        talk.say("ready")
+        await talk.told()
+        measured = window.close()
+    counts = {"ended": tally.ended, "errors": tally.errors, "cpu_seconds": measured["cpu_seconds"]}
+    return {**counts, "claim_ms": tally.claim_ms, "done_ms": tally.done_ms or None}
+
+
+async def _submit(system: System, order: Order) -> Answer:
+    """Offer calls evenly: each has its due time, and is late, and left out, when it cannot be begun then."""
+    calls, rate, text = round(given(order.rate) * given(order.seconds)), given(order.rate), payload_of(order)
+    places, sent, late, errors = asyncio.Semaphore(UNDER_WAY), 0, 0, 0
+
+    async def call(producer: Producer) -> None:
+        nonlocal sent, errors
+        try:
+            await producer.submit({**text, "sent": time.time()})
+            sent += 1
+        except Exception:  # noqa: BLE001 - whatever a driver raises: it is counted and shown
+            errors += 1
+            traceback.print_exc()
+        finally:
+            places.release()
+
+    async with system.producer(order, UNDER_WAY) as producer, asyncio.TaskGroup() as group:
+        began = time.monotonic()
+        for number in range(calls):
+            due = began + number / rate
+            if (wait := due - time.monotonic()) > 0:
+                await asyncio.sleep(wait)
+            elif number % UNDER_WAY == 0:
+                await asyncio.sleep(0)  # far behind, there would be no other chance for the calls under way
+            if places.locked() or time.monotonic() - due > LATE_AFTER:
+                late += 1
+                continue
+            await places.acquire()
+            group.create_task(call(producer))
+    return {"sent": sent, "late": late, "errors": errors, "seconds": time.monotonic() - began}
+
+
+class Window:
+    """A span of time in which ended jobs and this process's CPU time are counted, children that it waited for aside."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._ended, self._cpu, self._began = tally.ended, time.process_time(), time.monotonic()
+
+    def close(self) -> Answer:
+        seconds, jobs = time.monotonic() - self._began, self._tally.ended - self._ended
+        cpu = time.process_time() - self._cpu
+        return {"rate": jobs / seconds, "window_jobs": jobs, "window_seconds": seconds, "cpu_seconds": cpu}
+
+
+async def reach(tally: Tally, jobs: int) -> None:
+    """Wait until so many jobs have ended, and raise TimeoutError when none ends for a minute."""
+    last, moved = tally.ended, time.monotonic()
+    while tally.ended < jobs:  # an event for each job would be measured too
+        await asyncio.sleep(0.002)
+        if tally.ended != last:
+            last, moved = tally.ended, time.monotonic()
+        elif time.monotonic() - moved > STALLED_AFTER:
+            raise TimeoutError(f"{tally.ended} of {jobs} jobs ended, and none for {STALLED_AFTER} s")
+
+
+async def _committed(connection: asyncpg.Connection, sql: str, jobs: int) -> None:
+    give_up = time.monotonic() + STALLED_AFTER
+    while (found := await connection.fetchval(sql)) < jobs:
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"{jobs} jobs ended, but {found} ends are committed {STALLED_AFTER} s later")
+        await asyncio.sleep(0.005)
+
+
+def _since(sent: float) -> tuple[float, float]:
+    return sent, (time.time() - sent) * 1000
