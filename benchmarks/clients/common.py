@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import os
 import sys
 import threading
 import time
@@ -31,6 +33,7 @@ _T = TypeVar("_T")
 STALLED_AFTER = 60  # seconds without one more job ended
 UNDER_WAY = 64  # single submits at once
 LATE_AFTER = 0.1  # seconds behind its due time at which a submit is no longer begun
+_NAME = f"client-{os.getpid()}"
 
 
 class Cannot(Exception):
@@ -52,7 +55,8 @@ class System(Protocol):
     is only counted (`Tally.settled`) once its end is.
     """
 
-    terminal_sql: str | None
+    @property
+    def terminal_sql(self) -> str | None: ...
 
     async def install(self, url: str) -> object: ...
 
@@ -65,12 +69,18 @@ class System(Protocol):
 
 @dataclass
 class Tally:
-    """What ended in this process, and how long after it was sent. Safe to use from one thread at a time only."""
+    """What ended in this process, and how long after it was sent. Safe to use from one thread at a time only.
+
+    Whatever a library logs as an error is one: also a failure that it recovered from.
+    """
 
     ended: int = 0
     errors: int = 0
     claim_ms: list[tuple[float, float]] = field(default_factory=list)
     done_ms: list[tuple[float, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        logging.getLogger().addHandler(_Errors(self))
 
     def entered(self, payload: Payload) -> None:
         """A handler has its job."""
@@ -87,6 +97,17 @@ class Tally:
         """A handler did its job, in a system that does not tell when its end is committed."""
         self.entered(payload)
         self.ended += 1
+
+
+class _Errors(logging.StreamHandler[Any]):
+    def __init__(self, tally: Tally) -> None:
+        super().__init__(sys.stderr)
+        self._tally = tally
+        self.setLevel(logging.ERROR)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tally.errors += 1
+        super().emit(record)
 
 
 def main(system: System) -> None:
@@ -204,27 +225,43 @@ async def _saturate(system: System, order: Order, talk: Talk) -> Answer:
             else:
                 await asyncio.sleep(0.001)
 
-    async with system.workers(order, given(order.consumers), given(order.claim), tally):
-        async with system.producer(order, feeders) as producer, asyncio.TaskGroup() as group:
-            if order.shared:
-                talk.say("ready")
-                await talk.told()
-            for _ in range(feeders):
-                group.create_task(feed(producer.bulk(payload_of(order), size)))
-            await asyncio.sleep(given(order.warmup, 1.5))
-            talk.say("window")
-            window = Window(tally)
-            await asyncio.sleep(given(order.seconds))
-            measured = window.close()
-            talk.say("closed")
-            feeding = False
-        # Of a shared queue other processes end some of these jobs, and this one some of theirs.
-        await (talk.told() if order.shared else reach(tally, sent))
+    async with system.producer(order, feeders) as producer:
+        puts = [producer.bulk(payload_of(order), size) for _ in range(feeders)]
+        for _ in range(backlog // size):
+            sent += size
+            await puts[0]()
+        await _analyze(order.url)
+        async with system.workers(order, given(order.consumers), given(order.claim), tally):
+            async with asyncio.TaskGroup() as group:
+                if order.shared:
+                    talk.say("ready")
+                    await talk.told()
+                for put in puts:
+                    group.create_task(feed(put))
+                await asyncio.sleep(given(order.warmup, 1.5))
+                talk.say("window")
+                window = Window(tally)
+                await asyncio.sleep(given(order.seconds))
+                measured = window.close()
+                talk.say("closed")
+                feeding = False
+            # Of a shared queue other processes end some of these jobs, and this one some of theirs.
+            await (talk.told() if order.shared else reach(tally, sent))
     return {**measured, "ended": tally.ended, "sent": sent, "errors": tally.errors}
+
+
+async def _analyze(url: str) -> None:
+    """Do what autovacuum would soon do: a plan for an empty table would last for the whole run, in a library that keeps plans."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("ANALYZE")
+    finally:
+        await connection.close()
 
 
 async def _drain(system: System, order: Order, talk: Talk) -> Answer:
     jobs, tally = given(order.jobs), Tally()
+    await _analyze(order.url)
     connection = await asyncpg.connect(order.url)
     try:
         talk.say("window")
@@ -305,6 +342,25 @@ async def reach(tally: Tally, jobs: int) -> None:
             last, moved = tally.ended, time.monotonic()
         elif time.monotonic() - moved > STALLED_AFTER:
             raise TimeoutError(f"{tally.ended} of {jobs} jobs ended, and none for {STALLED_AFTER} s")
+
+
+def named(url: str) -> str:
+    """Return the URL for libpq with this process's name on every session, so that `listening` tells them from others."""
+    return f"{url}{'&' if '?' in url else '?'}application_name={_NAME}"
+
+
+async def listening(url: str, sessions: int) -> None:
+    """Wait until so many sessions of this process listen, for libraries that do not tell when they do."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND query ILIKE 'LISTEN %' AND state = 'idle'"
+    give_up = time.monotonic() + STALLED_AFTER
+    connection = await asyncpg.connect(url)
+    try:
+        while (found := await connection.fetchval(sql, _NAME)) < sessions:
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"{found} of {sessions} workers listen, {STALLED_AFTER} s after their start")
+            await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
 
 
 async def _committed(connection: asyncpg.Connection, sql: str, jobs: int) -> None:
