@@ -1,0 +1,45 @@
+"""(b) How fast a queue is emptied in which 50,000 jobs wait, each system in the shape that suits it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import drain, enqueue
+from benchmarks.report import Key
+from benchmarks.server import query
+from benchmarks.systems import install
+
+if TYPE_CHECKING:
+    from benchmarks.run import Run
+    from benchmarks.systems import System
+
+BEST = {"procrastinate": (1, 20), "graphile-worker": (1, 24), "graphile-worker-local": (1, 24)}
+"""Consumers and claim where a worker takes jobs one by one: its jobs at once. The others take 100 at a time, twice."""
+BY_HUNDREDS = (2, 100)
+
+
+def measure(run: Run) -> None:
+    """Let every system of the plan empty its queue, in turn, round after round."""
+    systems = run.systems(run.plan.drain_systems)
+    for turn in range(run.plan.drain_rounds):
+        for system in systems:
+            _measure_one(run, system, turn)
+    ours = Key("drain", "casare", "rate")
+    for other in run.plan.drain_systems:
+        if other != "casare":
+            name = "graphile_local_queue" if other == "graphile-worker-local" else other.replace("-", "_")
+            run.report.set_ratio(f"drain_vs_{name}", ours, Key("drain", other, "rate"))
+
+
+def _measure_one(run: Run, system: System, turn: int) -> None:
+    jobs = run.plan.drain_jobs
+    consumers, claim = BEST.get(system.name, BY_HUNDREDS)
+    with run.attempt("drain", system), run.server.database(system.name) as url:
+        counting = install(system, url)
+        put = enqueue(system, url, jobs)
+        query(url, "VACUUM ANALYZE")  # what autovacuum would have done before so many jobs had gathered
+        answer = drain(run.server, system, url, counting, jobs, consumers=consumers, claim=claim).answer
+        rate = jobs / (answer.seconds or float("inf"))
+        run.report.add("drain", system.name, "rate", rate, "jobs/s", turn)
+        run.report.add("drain", system.name, "enqueue rate", jobs / (put.seconds or float("inf")), "jobs/s", turn)
+        run.say(f"drain, {system.name}: {rate:,.0f} jobs/s")

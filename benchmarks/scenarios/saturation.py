@@ -1,0 +1,57 @@
+"""(a) Whole job lives per second while jobs come as fast as they go; (i) what each costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import saturate
+from benchmarks.plan import SHAPES
+from benchmarks.report import Key
+from benchmarks.scenarios.cost import note
+
+if TYPE_CHECKING:
+    from benchmarks.plan import Saturation
+    from benchmarks.run import Run
+    from benchmarks.systems import System
+
+
+def measure(run: Run) -> None:
+    """Run every shape of the plan, systems in turn, round after round."""
+    for part in run.plan.saturation:
+        often, seldom = run.systems(part.often), run.systems(part.seldom)
+        for turn in range(run.plan.rounds):
+            for system in often + (seldom if turn < run.plan.seldom_rounds else []):
+                _measure_one(run, part.shape, system, turn)
+        _compare(run, part)
+
+
+def name_of(shape: str) -> str:
+    """Return the scenario's name for a shape."""
+    return f"saturation {shape}"
+
+
+def _measure_one(run: Run, shape: str, system: System, turn: int) -> None:
+    scenario, form, plan = name_of(shape), SHAPES[shape], run.plan
+    with run.attempt(scenario, system):
+        measured = saturate(
+            run.server,
+            system,
+            enqueue=form.enqueue,
+            consumers=form.consumers,
+            claim=form.claim,
+            seconds=plan.seconds,
+            warmup=plan.warmup,
+        )
+        note(run.report, scenario, system.name, measured, turn)
+        run.say(f"{scenario}, {system.name}: {measured.answer.rate or 0:,.0f} jobs/s")
+
+
+def _compare(run: Run, part: Saturation) -> None:
+    scenario = name_of(part.shape)
+    for other in (*part.often, *part.seldom):
+        if other != "casare":
+            run.report.set_ratio(
+                f"{part.shape}_vs_{other.replace('-', '_')}",
+                Key(scenario, "casare", "rate"),
+                Key(scenario, other, "rate"),
+            )
