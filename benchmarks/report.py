@@ -54,7 +54,8 @@ class Report:
         if pairs:
             self.ratios[name] = {"value": statistics.median(pairs), "pairs": pairs}
         else:
-            self.ratios[name] = {"value": None, "why": self._why_not(above, ours) or self._why_not(below, theirs)}
+            why = self._why_not(above, ours) or self._why_not(below, theirs) or "no turn has figures of both"
+            self.ratios[name] = {"value": None, "why": why}
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the figures, in the order in which they first came."""
