@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 TERMINAL_SQL = "SELECT count(*) FROM chancy_jobs WHERE state = 'succeeded'"
 
-WORKER_POOL = 4  # connections: fetching, writing ends, heartbeat, a plugin
+WORKER_POOL = 3  # connections: fetching, writing ends, and one for the heartbeat and plugins
 
 _handle: Callable[[Payload], None] | None = None  # Chancy calls functions by the name of their module
 

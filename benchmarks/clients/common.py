@@ -63,8 +63,11 @@ class System(Protocol):
     def producer(self, order: Order, calls: int) -> AbstractAsyncContextManager[Producer]:
         """Open a producer that has `calls` calls under way at once at most."""
 
-    def workers(self, order: Order, workers: int, each: int, tally: Tally) -> AbstractAsyncContextManager[object]:
-        """Run `workers` workers of `each` jobs at a time; entered when all of them work, left when all have stopped in order."""
+    def workers(self, order: Order, workers: int, each: int, tally: Tally) -> AbstractAsyncContextManager[str | None]:
+        """Run `workers` workers of `each` jobs at a time; entered when all of them work, left when all have stopped in order.
+
+        Yields the answer's note where they are not what was ordered.
+        """
 
 
 @dataclass
@@ -231,7 +234,7 @@ async def _saturate(system: System, order: Order, talk: Talk) -> Answer:
             sent += size
             await puts[0]()
         await _analyze(order.url)
-        async with system.workers(order, given(order.consumers), given(order.claim), tally):
+        async with system.workers(order, given(order.consumers), given(order.claim), tally) as note:
             async with asyncio.TaskGroup() as group:
                 if order.shared:
                     talk.say("ready")
@@ -247,7 +250,7 @@ async def _saturate(system: System, order: Order, talk: Talk) -> Answer:
                 feeding = False
             # Of a shared queue other processes end some of these jobs, and this one some of theirs.
             await (talk.told() if order.shared else reach(tally, sent))
-    return {**measured, "ended": tally.ended, "sent": sent, "errors": tally.errors}
+    return {**measured, "ended": tally.ended, "sent": sent, "errors": tally.errors, "note": note}
 
 
 async def _analyze(url: str) -> None:
@@ -266,7 +269,7 @@ async def _drain(system: System, order: Order, talk: Talk) -> Answer:
     try:
         talk.say("window")
         window = Window(tally)
-        async with system.workers(order, given(order.consumers), given(order.claim), tally):
+        async with system.workers(order, given(order.consumers), given(order.claim), tally) as note:
             await reach(tally, jobs)
             if system.terminal_sql is not None:
                 await _committed(connection, system.terminal_sql, jobs)
@@ -274,18 +277,18 @@ async def _drain(system: System, order: Order, talk: Talk) -> Answer:
     finally:
         await connection.close()
     answer = {"seconds": measured["window_seconds"], "cpu_seconds": measured["cpu_seconds"]}
-    return {**answer, "ended": tally.ended, "errors": tally.errors}
+    return {**answer, "ended": tally.ended, "errors": tally.errors, "note": note}
 
 
 async def _work(system: System, order: Order, talk: Talk) -> Answer:
     tally = Tally()
-    async with system.workers(order, given(order.robots), given(order.slots), tally):
+    async with system.workers(order, given(order.robots), given(order.slots), tally) as note:
         window = Window(tally)
         talk.say("ready")
         await talk.told()
         measured = window.close()
     counts = {"ended": tally.ended, "errors": tally.errors, "cpu_seconds": measured["cpu_seconds"]}
-    return {**counts, "claim_ms": tally.claim_ms, "done_ms": tally.done_ms or None}
+    return {**counts, "claim_ms": tally.claim_ms, "done_ms": tally.done_ms or None, "note": note}
 
 
 async def _submit(system: System, order: Order) -> Answer:
