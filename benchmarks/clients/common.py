@@ -126,10 +126,17 @@ def main(system: System) -> None:
         talk.say("cannot", why=f"the package {missing.name} is not installed")
     except Exception as error:  # noqa: BLE001 - the harness must hear of it, whatever a driver raises
         traceback.print_exc()
-        talk.say("error", error=f"{type(error).__name__}: {error}")
+        talk.say("error", error=_text_of(error))
         sys.exit(1)
     else:
         talk.say("answer", **answer)
+
+
+def _text_of(error: Exception) -> str:
+    """Name what went wrong first, not the group of tasks that it went wrong in."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
 
 
 def payload_of(order: Order) -> Payload:
