@@ -31,9 +31,12 @@ NOBODY_HAS = {"capabilities": ["what no robot has"]}
 
 
 class Casare:
-    """The queue of this repository."""
+    """The queue of this repository; with `metrics`, its producers and robots count in them."""
 
     terminal_sql: str | None = TERMINAL_SQL
+
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics
 
     async def install(self, url: str) -> None:
         await migrate(QueueConfig(database_url=url))
@@ -41,7 +44,7 @@ class Casare:
     @asynccontextmanager
     async def producer(self, order: Order, calls: int) -> AsyncIterator[Producer]:
         config = QueueConfig(database_url=order.url, connection_pool_size=min(calls, 10))
-        async with PgQueuerProducer(config) as opened:
+        async with PgQueuerProducer(config, metrics=self._metrics) as opened:
             yield Producer(opened, order)
 
     @asynccontextmanager
@@ -52,9 +55,9 @@ class Casare:
         async with AsyncExitStack() as stack:
             robots = []
             for number in range(workers):
-                metrics = Settled(tally) if order.do == "work" else None
-                robot = PgQueuerConsumer(config, f"robot-{number}", metrics=metrics)
-                robots.append((await stack.enter_async_context(robot), handler_of(tally, metrics)))
+                settled = Settled(tally) if order.do == "work" else None
+                robot = PgQueuerConsumer(config, f"robot-{number}", metrics=settled or self._metrics)
+                robots.append((await stack.enter_async_context(robot), handler_of(tally, settled)))
             runs = [asyncio.create_task(robot.run(handler)) for robot, handler in robots]
             yield
             await asyncio.gather(*(robot.stop() for robot, _ in robots))
@@ -88,15 +91,15 @@ def mixed(payload: Payload) -> JobModel:
     return JobModel(workflow=WORKFLOW, payload=payload, priority=random.randint(0, 20), run_at=run_at)
 
 
-def handler_of(tally: Tally, metrics: Settled | None) -> Callable[[JobModel], Awaitable[None]]:
-    """Return a handler that counts, or one that also tells when it was entered and leaves the rest to `metrics`."""
+def handler_of(tally: Tally, settled: Settled | None) -> Callable[[JobModel], Awaitable[None]]:
+    """Return a handler that counts, or one that also tells when it was entered and leaves the rest to `settled`."""
 
     async def count(_: JobModel) -> None:
         tally.ended += 1
 
-    if metrics is None:
+    if settled is None:
         return count
-    running = metrics.running
+    running = settled.running
 
     async def look_at_the_clock(job: JobModel) -> None:
         tally.entered(job.payload)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import asyncpg
-from tests.plans.filled import fill_with, prepare
-from tests.plans.measure import CLAIM, ENOUGH_FOR_A_GENERIC_PLAN, hold_off_upkeep
 
 from benchmarks.report import Key
 from benchmarks.systems import SYSTEMS, install
+from tests.plans.filled import fill_with, prepare
+from tests.plans.measure import CLAIM, ENOUGH_FOR_A_GENERIC_PLAN, hold_off_upkeep
 
 if TYPE_CHECKING:
     from benchmarks.run import Run

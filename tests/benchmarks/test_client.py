@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+
 from benchmarks.client import Client, ClientCannot, ClientFailed, ask
 from benchmarks.order import Answer, Order
 

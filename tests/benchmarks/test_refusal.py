@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import pytest
+
 from benchmarks.client import ClientCannot, ClientFailed
 from benchmarks.measure import Refused, check
 from benchmarks.order import Answer
@@ -10,6 +13,9 @@ from benchmarks.plan import QUICK
 from benchmarks.report import Report
 from benchmarks.run import Run
 from benchmarks.systems import SYSTEMS, _missing_node
+
+if TYPE_CHECKING:
+    from benchmarks.server import Server
 
 GOOD = Answer(sent=10, ended=10, errors=0)
 
