@@ -7,6 +7,7 @@ PostgreSQL comes without that, transactions are counted, and the row says so.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,12 +35,14 @@ CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
 def measure(run: Run) -> None:
     """Measure the idle fleets of the plan's systems, one after another."""
     systems = run.systems(run.plan.idle_systems)
-    try:
-        with Server(COUNT_STATEMENTS) as server:
+    with ExitStack() as stack:
+        try:
+            server, counter = stack.enter_context(Server(COUNT_STATEMENTS)), Counter("statements", STATEMENTS)
+        except EmbeddedPostgresError:
+            server, counter = run.server, Counter("transactions", TRANSACTIONS)
+        else:
             query(server.url, "CREATE EXTENSION pg_stat_statements")
-            _measure_all(run, server, systems, Counter("statements", STATEMENTS))
-    except EmbeddedPostgresError:
-        _measure_all(run, run.server, systems, Counter("transactions", TRANSACTIONS))
+        _measure_all(run, server, systems, counter)
 
 
 @dataclass(frozen=True)
