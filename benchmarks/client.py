@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import subprocess
 import threading
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
+_NOT_THEIRS = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
+"""Variables of the caller's: without a buffer a long line may be written in part, and without bytecode every start takes longer."""
 _TAIL = 15
 """Lines of stderr that are shown when a program fails."""
 
@@ -45,8 +48,17 @@ class Client:
         self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._stderr: deque[str] = deque(maxlen=_TAIL)
         pipe = subprocess.PIPE
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_THEIRS}
         self._process = subprocess.Popen(
-            argv, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True, encoding="utf-8", errors="replace"
+            argv,
+            cwd=ROOT,
+            env=environment,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
         self._threads = [
             threading.Thread(target=target, args=(stream,), daemon=True)

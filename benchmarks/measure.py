@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.client import Client, ask
@@ -9,6 +10,8 @@ from benchmarks.order import Answer, Order
 from benchmarks.systems import install
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmarks.server import Server, Spent
     from benchmarks.systems import Counting, System
 
@@ -29,6 +32,24 @@ class Measured(NamedTuple):
     spent: Spent
 
 
+@contextmanager
+def installed(server: Server, system: System) -> Iterator[tuple[str, Counting]]:
+    """Yield the URL of a database of its own in which a system is installed, and how its ended jobs are counted.
+
+    A system is installed once on a server; its databases are copies of that one.
+
+    Raises:
+        ClientFailed: it cannot be installed.
+
+    """
+    if system.name not in server.templates:
+        empty = server.create(f"{system.name}_template")
+        server.templates[system.name] = empty, install(system, server.url_of(empty))
+    template, counting = server.templates[system.name]
+    with server.database(system.name, template) as url:
+        yield url, counting
+
+
 def saturate(server: Server, system: System, **fields: Any) -> Measured:
     """Run an order `saturate` in a database of its own.
 
@@ -37,8 +58,7 @@ def saturate(server: Server, system: System, **fields: Any) -> Measured:
         Refused: the run had errors, or its counts differ.
 
     """
-    with server.database(system.name) as url:
-        counting = install(system, url)
+    with installed(server, system) as (url, counting):
         return saturate_in(server, system, url, counting, **fields)
 
 

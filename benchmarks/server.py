@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
+    from benchmarks.systems import Counting
+
 
 class Spent(NamedTuple):
     """What the server has used so far; two of them give a window."""
@@ -34,6 +36,8 @@ class Server:
         """Say which settings a scenario cannot do without, such as shared_preload_libraries; by default none."""
         self._embedded = EmbeddedPostgres(settings=settings)
         self._numbers = itertools.count(1)
+        self.templates: dict[str, tuple[str, Counting]] = {}
+        """By system: the database in which it is installed and nothing was done, and how its ended jobs are counted."""
 
     def __enter__(self) -> Self:
         self._embedded.start()
@@ -50,16 +54,24 @@ class Server:
         return self._embedded.url
 
     @contextmanager
-    def database(self, name: str) -> Iterator[str]:
-        """Make an empty database, yield its URL, drop it, and write a checkpoint, so that the next run pays for no other."""
-        database = f"{''.join(each if each.isalnum() else '_' for each in name)}_{next(self._numbers)}"
-        query(self.url, f'CREATE DATABASE "{database}"')
-        query(self.url, "CHECKPOINT")
+    def database(self, name: str, template: str | None = None) -> Iterator[str]:
+        """Make a database, empty or a copy, yield its URL, drop it, and write a checkpoint: no run pays for the one before it."""
+        database = self.create(name, template)
         try:
-            yield urlunsplit(urlsplit(self.url)._replace(path=f"/{database}"))
+            yield self.url_of(database)
         finally:
             query(self.url, f'DROP DATABASE "{database}" WITH (FORCE)')
             query(self.url, "CHECKPOINT")
+
+    def create(self, name: str, template: str | None = None) -> str:
+        """Make a database that stays as long as the server, empty or a copy, and return its full name."""
+        database = f"{''.join(each if each.isalnum() else '_' for each in name)}_{next(self._numbers)}"
+        query(self.url, f'CREATE DATABASE "{database}"' + (f' TEMPLATE "{template}"' if template else ""))
+        return database
+
+    def url_of(self, database: str) -> str:
+        """Return the URL of a database of this server."""
+        return urlunsplit(urlsplit(self.url)._replace(path=f"/{database}"))
 
     def spent(self) -> Spent:
         """Return the CPU seconds of all the server's processes, ended ones included, and the bytes of WAL, since its start."""

@@ -14,8 +14,9 @@ from uuid import uuid4
 
 import asyncpg
 
+from benchmarks.measure import installed
 from benchmarks.report import Key
-from benchmarks.systems import SYSTEMS, install
+from benchmarks.systems import SYSTEMS
 from tests.plans.filled import fill_with, prepare
 from tests.plans.measure import CLAIM, ENOUGH_FOR_A_GENERIC_PLAN, hold_off_upkeep
 
@@ -35,8 +36,7 @@ def measure(run: Run) -> None:
     if not run.systems(["casare"]):
         return
     for jobs in run.plan.backlogs:
-        with run.attempt(name_of(jobs), SYSTEMS["casare"]), run.server.database("casare") as url:
-            install(SYSTEMS["casare"], url)
+        with run.attempt(name_of(jobs), SYSTEMS["casare"]), installed(run.server, SYSTEMS["casare"]) as (url, _):
             found = asyncio.run(_measure_in(url, jobs))
             for claim, (buffers, milliseconds) in found.items():
                 run.report.add(name_of(jobs), "casare", f"claim {claim}: buffers", buffers, "buffers")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import drain, enqueue
+from benchmarks.measure import drain, enqueue, installed
 from benchmarks.report import Key
 from benchmarks.server import query
-from benchmarks.systems import install
 
 if TYPE_CHECKING:
     from benchmarks.run import Run
@@ -34,8 +33,7 @@ def measure(run: Run) -> None:
 def _measure_one(run: Run, system: System, turn: int) -> None:
     jobs = run.plan.drain_jobs
     consumers, claim = BEST.get(system.name, BY_HUNDREDS)
-    with run.attempt("drain", system), run.server.database(system.name) as url:
-        counting = install(system, url)
+    with run.attempt("drain", system), installed(run.server, system) as (url, counting):
         put = enqueue(system, url, jobs)
         query(url, "VACUUM ANALYZE")  # what autovacuum would have done before so many jobs had gathered
         answer = drain(run.server, system, url, counting, jobs, consumers=consumers, claim=claim).answer

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import enqueue, saturate_in
+from benchmarks.measure import enqueue, installed, saturate_in
 from benchmarks.plan import SHAPES
 from benchmarks.report import Key
 from benchmarks.scenarios.cost import note
-from benchmarks.systems import install
 
 if TYPE_CHECKING:
     from benchmarks.run import Run
@@ -28,8 +27,7 @@ def measure(run: Run) -> None:
 
 def _measure_one(run: Run, system: System, scenario: str, turn: int) -> None:
     shape, plan, mixed = SHAPES["claim10"], run.plan, scenario == "mixed"
-    with run.attempt(scenario, system), run.server.database(system.name) as url:
-        counting = install(system, url)
+    with run.attempt(scenario, system), installed(run.server, system) as (url, counting):
         if mixed:
             enqueue(system, url, UNFIT, unfit=True)
         measured = saturate_in(

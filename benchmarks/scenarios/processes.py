@@ -7,11 +7,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from benchmarks.client import Client
-from benchmarks.measure import Refused, check
+from benchmarks.measure import Refused, check, installed
 from benchmarks.order import Answer, Order
 from benchmarks.plan import SHAPES
 from benchmarks.report import Key
-from benchmarks.systems import install
 
 if TYPE_CHECKING:
     from benchmarks.run import Run
@@ -41,8 +40,7 @@ def measure(run: Run) -> None:
 def _rate_of(run: Run, system: System, number: int) -> float:
     """Return what all the processes end together per second, in windows that begin at the same word."""
     shape, plan = SHAPES["claim10"], run.plan
-    with run.server.database(system.name) as url, ExitStack() as stack:
-        counting = install(system, url)
+    with installed(run.server, system) as (url, counting), ExitStack() as stack:
         order = Order(
             do="saturate",
             url=url,

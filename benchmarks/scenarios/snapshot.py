@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from benchmarks.measure import saturate_in
+from benchmarks.measure import installed, saturate_in
 from benchmarks.plan import SHAPES
 from benchmarks.report import Key
 from benchmarks.scenarios.cost import note
 from benchmarks.server import query
-from benchmarks.systems import install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +40,7 @@ def measure(run: Run) -> None:
 
 def _measure_one(run: Run, system: System, scenario: str) -> None:
     shape, plan = SHAPES["batch100"], run.plan
-    with run.attempt(scenario, system), run.server.database(system.name) as url:
-        counting = install(system, url)
+    with run.attempt(scenario, system), installed(run.server, system) as (url, counting):
         with _held_snapshot(url if scenario == HELD else None):
             measured = saturate_in(
                 run.server,
