@@ -10,6 +10,8 @@ import asyncio
 import json
 import logging
 import os
+import random
+import string
 import sys
 import threading
 import time
@@ -32,6 +34,7 @@ _T = TypeVar("_T")
 
 STALLED_AFTER = 60  # seconds without one more job ended
 UNDER_WAY = 64  # single submits at once
+LONG = 1024  # bytes of a payload from which PostgreSQL compresses it: to nothing, if it were one letter
 LATE_AFTER = 0.1  # seconds behind its due time at which a submit is no longer begun
 _NAME = f"client-{os.getpid()}"
 
@@ -140,9 +143,11 @@ def _text_of(error: Exception) -> str:
 
 
 def payload_of(order: Order) -> Payload:
-    """Return a payload that is `payload_bytes` bytes of JSON."""
-    frame = len(json.dumps({"text": ""}))
-    return {"text": "x" * max(0, given(order.payload_bytes, 150) - frame)}
+    """Return a payload that is `payload_bytes` bytes of JSON; a long one of letters at random, the same every time."""
+    size = max(0, given(order.payload_bytes, 150) - len(json.dumps({"text": ""})))
+    if size < LONG:
+        return {"text": "x" * size}
+    return {"text": "".join(random.Random(size).choices(string.ascii_letters, k=size))}
 
 
 def given(value: _T | None, default: _T | None = None) -> _T:
