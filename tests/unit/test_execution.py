@@ -1,4 +1,4 @@
-"""How an attempt ends: what a handler returns or raises, as a settlement."""
+"""How an attempt ends: what a handler returns or raises, as a value."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from casare_rpa.infrastructure.queue.consuming.execution import (
     error_text,
     execute,
     failed,
-    released,
 )
+from casare_rpa.infrastructure.queue.consuming.settlement import RELEASED, Settlement
 from casare_rpa.infrastructure.queue.models import LEASE_TOKEN, JobModel
 
 LIMIT = 1_048_576
@@ -47,26 +47,25 @@ def returning(result: Any) -> Any:
 
 async def test_what_a_handler_returns_is_the_result() -> None:
     job = claimed()
-    settlement = await execute(job, returning({"total": 12}), LIMIT)
-    assert (settlement.job_id, settlement.token) == (job.id, job.lease_token)
-    assert (settlement.outcome, settlement.result) == ("completed", '{"total": 12}')
+    ending = await execute(job, returning({"total": 12}), LIMIT)
+    assert ending == ("completed", '{"total": 12}', None, None)
 
 
 async def test_none_is_no_result() -> None:
-    assert (await execute(claimed(), returning(None), LIMIT)).result is None
+    assert await execute(claimed(), returning(None), LIMIT) == ("completed", None, None, None)
 
 
 async def test_an_exception_is_an_application_error_with_its_traceback() -> None:
-    settlement = await execute(claimed(), raising(ConnectionError("the ERP was down")), LIMIT)
-    assert settlement.outcome == "failed"
-    assert settlement.error is not None
-    assert settlement.error.startswith("ConnectionError: the ERP was down\nTraceback (most recent call last):")
-    assert "in handler" in settlement.error
+    ending = await execute(claimed(), raising(ConnectionError("the ERP was down")), LIMIT)
+    assert ending.outcome == "failed"
+    assert ending.error is not None
+    assert ending.error.startswith("ConnectionError: the ERP was down\nTraceback (most recent call last):")
+    assert "in handler" in ending.error
 
 
 async def test_a_business_error_is_told_without_a_traceback() -> None:
-    settlement = await execute(claimed(), raising(BusinessError("no such customer")), LIMIT)
-    assert (settlement.outcome, settlement.error) == ("business", "BusinessError: no such customer")
+    ending = await execute(claimed(), raising(BusinessError("no such customer")), LIMIT)
+    assert (ending.outcome, ending.error) == ("business", "BusinessError: no such customer")
 
 
 async def test_an_invalid_job_that_the_handler_made_is_an_application_error() -> None:
@@ -79,10 +78,10 @@ class Abort(BaseException):
 
 @pytest.mark.parametrize("error", [SystemExit(3), Abort("enough")])
 async def test_what_gets_past_except_exception_is_an_application_error_too(error: BaseException) -> None:
-    settlement = await execute(claimed(), raising(error), LIMIT)
-    assert settlement.outcome == "failed"
-    assert settlement.error is not None
-    assert settlement.error.startswith(f"{type(error).__name__}: {error}")
+    ending = await execute(claimed(), raising(error), LIMIT)
+    assert ending.outcome == "failed"
+    assert ending.error is not None
+    assert ending.error.startswith(f"{type(error).__name__}: {error}")
 
 
 async def test_sys_exit_in_a_handler_ends_the_job_and_not_the_robot() -> None:
@@ -111,10 +110,10 @@ async def test_an_error_that_cannot_be_printed_still_ends_its_attempt() -> None:
         def __str__(self) -> str:
             raise RuntimeError("no text")
 
-    settlement = await execute(claimed(), raising(Broken()), LIMIT)
-    assert settlement.outcome == "failed"
-    assert settlement.error is not None
-    assert settlement.error.startswith("Broken (printing it raised RuntimeError)")
+    ending = await execute(claimed(), raising(Broken()), LIMIT)
+    assert ending.outcome == "failed"
+    assert ending.error is not None
+    assert ending.error.startswith("Broken (printing it raised RuntimeError)")
 
 
 async def test_past_the_time_limit_the_handler_is_cancelled_and_the_attempt_fails() -> None:
@@ -127,18 +126,18 @@ async def test_past_the_time_limit_the_handler_is_cancelled_and_the_attempt_fail
             cancelled.set()
             raise
 
-    settlement = await execute(claimed(time_limit=0.02), handler, LIMIT)
+    ending = await execute(claimed(time_limit=0.02), handler, LIMIT)
     assert cancelled.is_set()
-    assert (settlement.outcome, settlement.error) == (
+    assert (ending.outcome, ending.error) == (
         "failed",
         "the attempt ran longer than its time limit of 0.02 s",
     )
 
 
 async def test_a_timeout_of_the_handlers_own_is_not_taken_for_the_time_limit() -> None:
-    settlement = await execute(claimed(time_limit=60), raising(TimeoutError("the ERP is slow")), LIMIT)
-    assert settlement.error is not None
-    assert settlement.error.startswith("TimeoutError: the ERP is slow\n")
+    ending = await execute(claimed(time_limit=60), raising(TimeoutError("the ERP is slow")), LIMIT)
+    assert ending.error is not None
+    assert ending.error.startswith("TimeoutError: the ERP is slow\n")
 
 
 @pytest.mark.parametrize(
@@ -151,25 +150,25 @@ async def test_a_timeout_of_the_handlers_own_is_not_taken_for_the_time_limit() -
     ],
 )
 async def test_a_result_that_cannot_be_stored_is_a_business_error_that_says_why(result: Any, fault: str) -> None:
-    settlement = await execute(claimed(), returning(result), LIMIT)
-    assert (settlement.outcome, settlement.error) == ("business", fault)
+    ending = await execute(claimed(), returning(result), LIMIT)
+    assert (ending.outcome, ending.error) == ("business", fault)
 
 
 async def test_a_result_that_contains_itself_is_a_business_error() -> None:
     circle: list[Any] = []
     circle.append(circle)
-    settlement = await execute(claimed(), returning(circle), LIMIT)
-    assert (settlement.outcome, settlement.error) == ("business", "result is nested deeper than 64 levels")
+    ending = await execute(claimed(), returning(circle), LIMIT)
+    assert (ending.outcome, ending.error) == ("business", "result is nested deeper than 64 levels")
 
 
 async def test_nul_and_unpaired_surrogates_in_a_result_are_made_safe() -> None:
-    settlement = await execute(claimed(), returning({"a\x00": "b\ud800"}), LIMIT)
-    assert settlement.outcome == "completed"
-    assert json.loads(settlement.result or "") == {"a\ufffd": "b\ufffd"}
+    ending = await execute(claimed(), returning({"a\x00": "b\ud800"}), LIMIT)
+    assert ending.outcome == "completed"
+    assert json.loads(ending.result or "") == {"a\ufffd": "b\ufffd"}
 
 
 def test_nul_and_unpaired_surrogates_in_an_error_are_made_safe() -> None:
-    assert failed(claimed(), "a\x00b\ud800").error == "a\ufffdb\ufffd"
+    assert failed("a\x00b\ud800").error == "a\ufffdb\ufffd"
 
 
 def test_an_error_of_64_kib_is_kept_whole() -> None:
@@ -186,7 +185,13 @@ def test_a_longer_error_is_kept_to_64_kib_with_a_note_of_what_was_cut(letter: st
     assert set(kept.removesuffix(note)) == {letter}
 
 
-def test_only_a_claimed_job_can_be_settled() -> None:
-    for settle in (released, lambda job: failed(job, "x"), lambda job: completed(job, None, LIMIT)):
-        with pytest.raises(InvalidJob, match="this job holds no lease: only a claimed job can be started or settled"):
-            settle(JobModel(workflow="w", id=uuid4()))
+def test_a_settlement_is_an_ending_of_a_lease() -> None:
+    job_id, token = uuid4(), uuid4()
+    for ending in (
+        completed([1], LIMIT),
+        completed(None, LIMIT),
+        failed("x", retry_in=0.5),
+        failed("x", business=True),
+        RELEASED,
+    ):
+        assert Settlement.of(job_id, token, ending) == (job_id, token, *ending)
