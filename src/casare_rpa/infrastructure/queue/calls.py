@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from casare_rpa.infrastructure.queue.batches import Batch
 
-_COLUMNS_OF_A_CLAIM = 29
 _PURGED_AT_A_TIME = 10_000
 
 
@@ -42,15 +41,57 @@ class ClaimArguments(NamedTuple):
 
 
 class SettleArguments(NamedTuple):
-    """The arguments of `settle_jobs`, in its order."""
+    """The arguments of `settle_jobs`, in its order; with a claim, no outcomes are that all completed."""
 
     ids: Sequence[UUID]
     tokens: Sequence[UUID]
-    outcomes: Sequence[str]
+    outcomes: Sequence[str] | None
     results: Sequence[str | None] | None
     errors: Sequence[str | None] | None
     retry_ins: Sequence[float | None] | None
     enable_dlq: bool
+
+
+_NOTHING_TO_SETTLE = (None, None, None, None, None, None, True)
+
+
+class ClaimedRow(NamedTuple):
+    """A job that was claimed. Rows of `settle_and_claim` begin with these columns, in this order."""
+
+    id: UUID
+    seq: int
+    route_id: int
+    lease_token: UUID
+    lease_seconds: float
+    attempt: int
+    created_at: datetime
+    workflow: str
+    payload: str
+    priority: int
+    tenant_id: str | None
+    tags: list[str] | None
+    metadata: str | None
+    reference: str | None
+    run_at: datetime | None
+    max_retries: int
+    retry_delay: float
+    visibility_timeout: float | None
+    time_limit: float | None
+    on_crash: str
+    requirements: str | None
+    error: str | None
+
+
+class ClaimReply(NamedTuple):
+    """What a claim brought: the jobs, in no order, and what was settled with it without completing, (number from 1, status)."""
+
+    rows: Sequence[Sequence[Any]]
+    """Each begins as a `ClaimedRow`."""
+    settled: list[tuple[int, str | None]]
+    claimed_at: datetime
+    request_xid: int | None
+    oldest_xid: int
+    next_due: datetime | None
 
 
 class BulkPage(NamedTuple):
@@ -78,17 +119,12 @@ class Calls:
         self._enqueue = self._rows("enqueue_jobs", 9)
         # A caller's own connection may have codecs of its own for jsonb: it is given text.
         self._enqueue_as_text = self._enqueue.replace("$1", "$1::text::jsonb").replace("$4", "$4::text[]::jsonb[]")
-        self._claim = self._rows("claim_jobs", 11)
+        self._claim = self._rows("settle_and_claim", 18)
         self._settle = self._rows("settle_jobs", 7)
         self._heartbeat = self._rows("heartbeat", 7)
-        nothing = ", ".join(["NULL"] * _COLUMNS_OF_A_CLAIM)
-        self._settle_and_claim = (
-            f"SELECT NULL::integer AS settled_ordinal, NULL::text AS settled_status, c.* FROM ({self._claim}) c UNION ALL "  # noqa: S608
-            f"SELECT s.ordinal, s.status, {nothing} FROM ({self._rows('settle_jobs', 7, after=11)}) s"
-        )
 
-    def _rows(self, function: str, arguments: int, after: int = 0) -> str:
-        places = ", ".join(f"${n}" for n in range(after + 1, after + arguments + 1))
+    def _rows(self, function: str, arguments: int) -> str:
+        places = ", ".join(f"${n}" for n in range(1, arguments + 1))
         # A schema's name is checked by QueueConfig, a function's is written in this file.
         return f'SELECT * FROM "{self._schema}".{function}({places})'  # noqa: S608
 
@@ -129,17 +165,26 @@ class Calls:
     async def stop_waiting_for_jobs(self, connection: asyncpg.Connection, queue: str) -> None:
         await connection.fetch(self._rows("stop_waiting_for_jobs", 1), queue)
 
-    async def claim(self, connection: asyncpg.Connection, claim: ClaimArguments) -> Rows:
-        return await self._fetch(connection, self._claim, *claim)
+    async def claim(
+        self, connection: asyncpg.Connection, claim: ClaimArguments, settle: SettleArguments | None = None
+    ) -> ClaimReply:
+        """Settle, if there is something to settle, and claim, in one transaction."""
+        rows = await self._fetch(connection, self._claim, *claim, *(settle or _NOTHING_TO_SETTLE))
+        note = rows.pop()
+        jobs = 0
+        while jobs < len(rows) and rows[jobs]["ordinal"] is not None:
+            jobs += 1
+        return ClaimReply(
+            rows=rows[jobs:] if jobs else rows,
+            settled=[(row["ordinal"], row["status"]) for row in rows[:jobs]],
+            claimed_at=note["claimed_at"],
+            request_xid=note["request_xid"],
+            oldest_xid=note["oldest_xid"],
+            next_due=note["next_due"],
+        )
 
     async def settle(self, connection: asyncpg.Connection, settle: SettleArguments) -> Rows:
         return await self._fetch(connection, self._settle, *settle)
-
-    async def settle_and_claim(
-        self, connection: asyncpg.Connection, settle: SettleArguments, claim: ClaimArguments
-    ) -> Rows:
-        """Do both in one transaction; rows of settlements have a `settled_ordinal` and a `settled_status`."""
-        return await self._fetch(connection, self._settle_and_claim, *claim, *settle)
 
     async def start(self, connection: asyncpg.Connection, ids: Sequence[UUID], tokens: Sequence[UUID]) -> Rows:
         return await self._fetch(connection, self._rows("start_jobs", 2), ids, tokens)

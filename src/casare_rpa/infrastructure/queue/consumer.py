@@ -11,8 +11,9 @@ from casare_rpa.foundation.errors import ConfigError, InvalidJob, LeaseLost
 from casare_rpa.infrastructure.queue.backend import Backend, PostgresBackend
 from casare_rpa.infrastructure.queue.config import check_config
 from casare_rpa.infrastructure.queue.consuming.claiming import Claimer
-from casare_rpa.infrastructure.queue.consuming.execution import completed, failed, released
+from casare_rpa.infrastructure.queue.consuming.execution import completed, failed
 from casare_rpa.infrastructure.queue.consuming.leases import Leases
+from casare_rpa.infrastructure.queue.consuming.settlement import RELEASED, Settlement
 from casare_rpa.infrastructure.queue.consuming.settler import Settler
 from casare_rpa.infrastructure.queue.consuming.work import Work
 from casare_rpa.infrastructure.queue.models import MAX_BATCH, JobModel, JobStatus, check_limit
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from casare_rpa.infrastructure.queue.config import QueueConfig
-    from casare_rpa.infrastructure.queue.consuming.settlement import Settlement
+    from casare_rpa.infrastructure.queue.consuming.settlement import Ending
     from casare_rpa.infrastructure.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -117,6 +118,7 @@ class PgQueuerConsumer:
             self._lifeline,
             self._settler,
             self._telemetry,
+            self._claimed_again,
         )
         self._work = Work(
             self.config,
@@ -173,18 +175,18 @@ class PgQueuerConsumer:
             LeaseLost: its lease is lost, for example because the job was cancelled.
 
         """
-        lease = released(job)
+        job_id, token = _lease(job)
         pool = self._ready(self._pool)
 
         async def start(_: int) -> Sequence[asyncpg.Record]:
             async with borrowed(pool) as connection:
-                return await self._calls.start(connection, [lease.job_id], [lease.token])
+                return await self._calls.start(connection, [job_id], [token])
 
         rows = await self._patiently(start)
         if not rows:
-            self._leases.drop(lease.job_id, lease.token)
+            self._leases.drop(job_id, token)
             self._telemetry.lease_lost(self._telemetry.attempt(job))
-            raise LeaseLost(lease.job_id)
+            raise LeaseLost(job_id)
         job.status, job.started_at = JobStatus.RUNNING, rows[0]["started_at"]
 
     async def complete_job(self, job: JobModel, result: Any = None) -> None:
@@ -195,7 +197,7 @@ class PgQueuerConsumer:
             InvalidJob: the result is not JSON, or is over the limit; the lease still holds.
 
         """
-        await self._settle(job, completed(job, result, self._ready(self._limits).result))
+        await self._settle(job, completed(result, self._ready(self._limits).result))
         job.result = result
 
     async def fail_job(
@@ -214,9 +216,9 @@ class PgQueuerConsumer:
 
         """
         _check_retry_in(retry_in)
-        settlement = failed(job, error, business=business, retry_in=retry_in)
-        status = await self._settle(job, settlement)
-        job.error = settlement.error
+        ending = failed(error, business=business, retry_in=retry_in)
+        status = await self._settle(job, ending)
+        job.error = ending.error
         return status
 
     async def release_job(self, job: JobModel) -> None:
@@ -226,7 +228,7 @@ class PgQueuerConsumer:
             LeaseLost: its lease is lost; nothing was changed.
 
         """
-        await self._settle(job, released(job))
+        await self._settle(job, RELEASED)
 
     def cancel_requested(self, job: JobModel) -> bool:
         """Whether somebody asked to cancel this job, as of the last heartbeat: stop and release it."""
@@ -298,6 +300,10 @@ class PgQueuerConsumer:
 
         self._in_loop(take)
 
+    def _claimed_again(self, lost: Sequence[UUID]) -> None:
+        if self._work is not None:
+            self._work.cancel(lost, lost=True)
+
     def heartbeat_answered(self, late_by: float) -> None:
         """Called by the lifeline, from its thread."""
         self._telemetry.heartbeat_answered(late_by)
@@ -316,7 +322,8 @@ class PgQueuerConsumer:
             with contextlib.suppress(RuntimeError):  # the loop has just been closed
                 loop.call_soon_threadsafe(step, work)
 
-    async def _settle(self, job: JobModel, settlement: Settlement) -> JobStatus:
+    async def _settle(self, job: JobModel, ending: Ending) -> JobStatus:
+        settlement = Settlement.of(*_lease(job), ending)
         status = await self._ready(self._settler).settle(settlement)
         self._leases.drop(settlement.job_id, settlement.token)
         self._cancel_requested.discard(settlement.token)
@@ -347,6 +354,12 @@ class PgQueuerConsumer:
         if part is None or (self._stopped and part not in (self._settler, self._limits)):
             raise ConfigError("the consumer is not open: use it as `async with PgQueuerConsumer(...) as consumer`")
         return part
+
+
+def _lease(job: JobModel) -> tuple[UUID, UUID]:
+    if job.id is None or job.lease_token is None:
+        raise InvalidJob("this job holds no lease: only a claimed job can be started or settled")
+    return job.id, job.lease_token
 
 
 def _check_retry_in(seconds: object) -> None:

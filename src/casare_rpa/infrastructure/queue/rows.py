@@ -16,13 +16,18 @@ from casare_rpa.infrastructure.queue.models import (
 from casare_rpa.infrastructure.queue.queue_info import QueueInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     import asyncpg
 
-_NO_FIELDS_OF_A_CLAIM = ("seq", "route_id", "request_xid", "oldest_xid", "lease_seconds")
 _NO_FIELDS_OF_A_FIND = ("seq", "resume_after", "examined")
 _STATUSES = {status.value: status for status in JobStatus}
-_decode = json.JSONDecoder().decode
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # typeshed does not know it
 _ALL = set(JobModel.model_fields)
+"""Shared by all models from here: a field that is set later is in it already."""
+_new = JobModel.__new__
+_set = object.__setattr__
 _UNSET: dict[str, Any] = {
     name: field.default
     for name, field in JobModel.model_fields.items()
@@ -30,16 +35,57 @@ _UNSET: dict[str, Any] = {
 }
 
 
-def claimed_job(row: asyncpg.Record, robot_id: str) -> JobModel:
-    """Return the model of a row that this robot has claimed, holding its lease token."""
-    fields = _common(row)
-    fields["claimed_by"] = robot_id
-    for name in _NO_FIELDS_OF_A_CLAIM:
-        del fields[name]
-    token = fields.pop("lease_token")
-    job = _model(fields)
-    job.__dict__[LEASE_TOKEN] = token
-    return job
+def claimed_job(
+    row: Sequence[Any], queue: str, robot_id: str, begun: datetime, ends: datetime, *, start: bool
+) -> JobModel:
+    """Return the model of a job that this robot has claimed, holding its lease token.
+
+    Args:
+        row: begins as a `ClaimedRow`.
+        queue: where it was claimed.
+        robot_id: who has claimed it.
+        begun: when its lease began.
+        ends: when its lease ends.
+        start: whether it is RUNNING already.
+
+    Raises:
+        ValueError, RecursionError: Python cannot read its JSON.
+
+    """
+    (
+        job_id, _seq, _route, token, _seconds, attempt, created_at, workflow, payload, priority, tenant_id, tags, metadata,
+        reference, run_at, max_retries, retry_delay, visibility_timeout, time_limit, on_crash, requirements, error, *_,
+    ) = row  # fmt: skip
+    return _model(
+        {
+            **_UNSET,
+            "workflow": workflow,
+            "payload": _decode(payload),
+            "priority": priority,
+            "queue_name": queue,
+            "tenant_id": tenant_id,
+            "tags": tags or [],
+            "metadata": {} if metadata is None else _decode(metadata),
+            "reference": reference,
+            "run_at": run_at,
+            "max_retries": max_retries,
+            "retry_delay": retry_delay,
+            "visibility_timeout": visibility_timeout,
+            "time_limit": time_limit,
+            "on_crash": on_crash,
+            "requirements": {} if requirements is None else _decode(requirements),
+            "id": job_id,
+            "status": JobStatus.RUNNING if start else JobStatus.CLAIMED,
+            "attempt": attempt,
+            "created_at": created_at,
+            "claimed_by": robot_id,
+            "claimed_at": begun,
+            "started_at": begun if start else None,
+            "lease_expires_at": ends,
+            "error": error,
+            LEASE_TOKEN: token,
+        }
+    )
 
 
 def found_job(row: asyncpg.Record) -> JobModel:
@@ -49,7 +95,7 @@ def found_job(row: asyncpg.Record) -> JobModel:
         fields.pop(name, None)
     fields["result"] = _parsed(fields["result"], None)
     fields["dead_letter_reason"] = fields.pop("reason")
-    return _model(fields)
+    return _model({**_UNSET, **fields})
 
 
 def group(row: asyncpg.Record) -> DeadLetterGroup:
@@ -74,16 +120,16 @@ def queue_info(row: asyncpg.Record) -> QueueInfo:
 
 def _model(fields: dict[str, Any]) -> JobModel:
     """Return a model without validating it: what `model_construct` does, in a tenth of its time."""
-    job = JobModel.__new__(JobModel)
-    object.__setattr__(job, "__dict__", {**_UNSET, **fields})
-    object.__setattr__(job, "__pydantic_fields_set__", _ALL.copy())
-    object.__setattr__(job, "__pydantic_extra__", None)
-    object.__setattr__(job, "__pydantic_private__", None)
+    job = _new(JobModel)
+    _set(job, "__dict__", fields)
+    _set(job, "__pydantic_fields_set__", _ALL)
+    _set(job, "__pydantic_extra__", None)
+    _set(job, "__pydantic_private__", None)
     return job
 
 
 def _common(row: asyncpg.Record) -> dict[str, Any]:
-    """Return the fields that a claimed and a found row share, among others that are no fields."""
+    """Return the fields of a found row, among others that are no fields."""
     fields = dict(row)
     fields["payload"] = _decode(fields["payload"])
     fields["status"] = _STATUSES[fields["status"]]
@@ -91,6 +137,11 @@ def _common(row: asyncpg.Record) -> dict[str, Any]:
     fields["metadata"] = _parsed(fields["metadata"], {})
     fields["requirements"] = _parsed(fields["requirements"], {})
     return fields
+
+
+def _decode(text: str) -> Any:
+    """Return what PostgreSQL's own JSON text says; there is nothing around it that a decoder would have to skip."""
+    return _scan(text, 0)[0]
 
 
 def _parsed(text: str | None, otherwise: Any) -> Any:

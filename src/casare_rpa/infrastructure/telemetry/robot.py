@@ -64,6 +64,11 @@ class RobotTelemetry:
         if given_up:
             self._log.warning(Event.CLAIM_GIVEN_UP, error=error)
 
+    @property
+    def tells_of_ends(self) -> bool:
+        """Whether anybody wants to know of jobs that completed."""
+        return self._metrics is not None or self._shows_jobs
+
     def attempt(self, job: Job) -> Attempt:
         """Return what there is to tell of a claimed job."""
         return Attempt(self._robot_id, self._queue, job)
@@ -81,8 +86,8 @@ class RobotTelemetry:
 
     def settled(self, attempt: Attempt, outcome: str, status: str, error: str | None) -> None:
         """The database has settled an attempt; `status` is the job's now."""
-        if outcome == "completed" and self._metrics is None and not self._shows_jobs:
-            return  # nobody wants to know
+        if outcome == "completed" and not self.tells_of_ends:
+            return
         ending = _ending(outcome, status)
         if self._metrics is not None:
             self._metrics.settled(self._queue, attempt.workflow, ending, attempt.seconds)

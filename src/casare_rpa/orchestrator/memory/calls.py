@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from casare_rpa.infrastructure.queue.batches import Batch
-    from casare_rpa.infrastructure.queue.calls import BulkPage, ClaimArguments, SettleArguments
+    from casare_rpa.infrastructure.queue.calls import BulkPage, ClaimArguments, ClaimReply, SettleArguments
     from casare_rpa.orchestrator.memory.pool import MemoryConnection
     from casare_rpa.orchestrator.memory.store import Store
 
@@ -81,25 +81,17 @@ class MemoryCalls(Calls):
     async def channels(self, connection: MemoryConnection, queue: str, incarnation: UUID) -> tuple[str, str]:
         return queue, str(incarnation)
 
-    async def claim(self, connection: MemoryConnection, claim: ClaimArguments) -> list[Row]:
+    async def claim(
+        self, connection: MemoryConnection, claim: ClaimArguments, settle: SettleArguments | None = None
+    ) -> ClaimReply:
         with self._store.lock:
-            return claims.claim_jobs(self._store, claim)
+            settled = settlements.settle_jobs(self._store, settle) if settle else []
+            reply = claims.claim_jobs(self._store, claim)
+        return reply._replace(settled=[(row["ordinal"], row["status"]) for row in settled])
 
     async def settle(self, connection: MemoryConnection, settle: SettleArguments) -> list[Row]:
         with self._store.lock:
             return settlements.settle_jobs(self._store, settle)
-
-    async def settle_and_claim(
-        self, connection: MemoryConnection, settle: SettleArguments, claim: ClaimArguments
-    ) -> list[Row]:
-        with self._store.lock:
-            settled = settlements.settle_jobs(self._store, settle)
-            claimed = claims.claim_jobs(self._store, claim)
-        nothing = {"settled_ordinal": None, "settled_status": None}
-        return [
-            *({"settled_ordinal": row["ordinal"], "settled_status": row["status"]} for row in settled),
-            *(nothing | row for row in claimed),
-        ]
 
     async def start(self, connection: MemoryConnection, ids: Sequence[UUID], tokens: Sequence[UUID]) -> list[Row]:
         with self._store.lock:

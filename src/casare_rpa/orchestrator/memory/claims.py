@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from casare_rpa.foundation.errors import InvalidJob
+from casare_rpa.infrastructure.queue.calls import ClaimReply
 from casare_rpa.orchestrator.memory.containment import contains
 from casare_rpa.orchestrator.memory.rows import claimed_row
 from casare_rpa.orchestrator.memory.store import later
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
     from casare_rpa.orchestrator.memory.store import Store
 
 
-def claim_jobs(store: Store, claim: ClaimArguments) -> list[dict[str, Any]]:
+def claim_jobs(store: Store, claim: ClaimArguments) -> ClaimReply:
     """Claim up to `limit` jobs for one robot: highest priority first, then in order of their places.
-
-    A last row without an id, when fewer were found, says in `run_at` when the next deferred job is due.
 
     Raises:
         InvalidJob: the limit, the timeout or the robot's name cannot be.
@@ -39,11 +38,12 @@ def claim_jobs(store: Store, claim: ClaimArguments) -> list[dict[str, Any]]:
         promote_jobs(store, routes, now)
     jobs = [_lease(job, claim, store, now) for _, job in zip(range(claim.limit), _ready(routes), strict=False)]
     store.events.emit("started" if claim.start else "claimed", jobs)
-    rows = [claimed_row(job) for job in jobs]
-    if claim.look_back and len(rows) < claim.limit:
+    next_due = None
+    if claim.look_back and len(jobs) < claim.limit:
         deferred = [job.run_at for route in routes if (job := route.first_deferred()) and job.run_at]
-        rows.append({"id": None, "run_at": min(deferred, default=None), "claimed_at": now})
-    return rows
+        next_due = min(deferred, default=None)
+    # Floors need no transactions here: there are no dead entries to keep from walking over.
+    return ClaimReply([claimed_row(job) for job in jobs], [], now, None, 0, next_due)
 
 
 def start_jobs(store: Store, ids: Sequence[UUID], tokens: Sequence[UUID]) -> list[dict[str, Any]]:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from casare_rpa.infrastructure.queue.calls import ClaimedRow
 from casare_rpa.orchestrator.memory.shapes import error_shape
 
 if TYPE_CHECKING:
     from casare_rpa.orchestrator.memory.records import Job
 
-_OF_BOTH = (
+_OF_A_FOUND_JOB = (
     *("id", "seq", "status", "workflow", "payload", "priority", "queue_name", "tenant_id", "metadata", "reference"),
     *("run_at", "max_retries", "retry_delay", "visibility_timeout", "time_limit", "on_crash", "attempt", "created_at"),
     *("claimed_at", "started_at", "lease_expires_at", "error"),
+    *("crashes", "claimed_by", "finished_at", "cancel_requested_at", "result", "reason"),
 )
-_OF_A_CLAIM = (*_OF_BOTH, "lease_seconds", "lease_token")
-_OF_A_FOUND_JOB = (*_OF_BOTH, "crashes", "claimed_by", "finished_at", "cancel_requested_at", "result", "reason")
+_OF_A_CLAIM = [name for name in ClaimedRow._fields if name not in ("route_id", "tags", "requirements")]
 
 
-def claimed_row(job: Job) -> dict[str, Any]:
+def claimed_row(job: Job) -> ClaimedRow:
     """Return the row of a job that was just claimed."""
     row = {name: getattr(job, name) for name in _OF_A_CLAIM}
-    # Floors need no transactions here: there are no dead entries to keep from walking over.
-    return {**row, **_copies(job), "route_id": job.route.number, "request_xid": 0, "oldest_xid": 0}
+    return ClaimedRow(**row, **_copies(job), route_id=job.route.number)
 
 
 def found_row(job: Job) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def settle_jobs(store: Store, settle: SettleArguments) -> list[dict[str, Any]]:
         InvalidJob: an outcome that there is not; nothing was settled.
 
     """
-    for outcome in settle.outcomes:
+    for outcome in settle.outcomes or ():
         if outcome not in ("completed", "failed", "business", "released"):
             raise InvalidJob(f'an attempt ends completed, failed, business or released, not "{outcome}"')
     answers = (_settle(store, settle, number) for number in range(len(settle.ids)))
@@ -40,7 +40,8 @@ def settle_jobs(store: Store, settle: SettleArguments) -> list[dict[str, Any]]:
 
 
 def _settle(store: Store, settle: SettleArguments, number: int) -> str | None:
-    job_id, token, outcome = settle.ids[number], settle.tokens[number], settle.outcomes[number]
+    job_id, token = settle.ids[number], settle.tokens[number]
+    outcome = settle.outcomes[number] if settle.outcomes else "completed"
     job = store.held_under(job_id, token)
     if job is None:
         return _settled_before(store, job_id, token, outcome)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from casare_rpa.infrastructure.postgres.faults import describe
 from casare_rpa.infrastructure.postgres.sessions import COMMAND_TIMEOUT
-from casare_rpa.infrastructure.queue.calls import ClaimArguments
+from casare_rpa.infrastructure.queue.calls import ClaimArguments, ClaimedRow
 from casare_rpa.infrastructure.queue.consuming.floors import SWEEP_EVERY, SWEEP_SHARE, Floors
 from casare_rpa.infrastructure.queue.consuming.settlement import Settlement
 from casare_rpa.infrastructure.queue.consuming.settler import settle_arguments, statuses_of
@@ -20,12 +20,13 @@ from casare_rpa.infrastructure.queue.pool import borrowed
 from casare_rpa.infrastructure.queue.rows import claimed_job
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     import asyncpg
 
-    from casare_rpa.infrastructure.queue.calls import Calls
+    from casare_rpa.infrastructure.queue.calls import Calls, ClaimReply
     from casare_rpa.infrastructure.queue.config import QueueConfig
     from casare_rpa.infrastructure.queue.consuming.leases import Leases
     from casare_rpa.infrastructure.queue.consuming.lifeline import Lifeline
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.models import JobModel
     from casare_rpa.infrastructure.telemetry.robot import RobotTelemetry
 
+_ID, _SEQ, _ROUTE, _TOKEN, _SECONDS, _PRIORITY = map(
+    ClaimedRow._fields.index, ("id", "seq", "route_id", "lease_token", "lease_seconds", "priority")
+)
 LOOK_BACK_EVERY = 0.25
 """Seconds between looks at due and returned jobs while there is enough other work."""
 SHORTEST_PATIENCE = 2.0
@@ -61,7 +65,10 @@ class Claimed:
 
 
 class Claimer:
-    """Claims for one consumer, one request at a time."""
+    """Claims for one consumer, one request at a time.
+
+    `lost_to_itself` is called with the lease tokens of attempts that are lost because the robot has claimed their jobs again.
+    """
 
     def __init__(
         self,
@@ -75,10 +82,12 @@ class Claimer:
         lifeline: Lifeline,
         settler: Settler,
         telemetry: RobotTelemetry,
+        lost_to_itself: Callable[[list[UUID]], None],
     ) -> None:
         self._config = config
         self._calls = calls
         self._pool = pool
+        self._lost_to_itself = lost_to_itself
         self._robot_id = robot_id
         self._incarnation = incarnation
         self._offers = json.dumps(offers, ensure_ascii=False)
@@ -173,13 +182,12 @@ class Claimer:
             floor_routes=floors.routes,
             floors=floors.places,
         )
+        settle = settle_arguments(settling, self._config) if settling else None
+        if settle is not None and all(outcome == "completed" for outcome in settle.outcomes or ()):
+            settle = settle._replace(outcomes=None)
         try:
             async with borrowed(self._pool) as connection, asyncio.timeout(self._longest_call):
-                if settling:
-                    settle = settle_arguments(settling, self._config)
-                    rows = await self._calls.settle_and_claim(connection, settle, arguments)
-                else:
-                    rows = await self._calls.claim(connection, arguments)
+                reply = await self._calls.claim(connection, arguments, settle)
         except BaseException as error:
             self._leases.abandon_request(request)
             self._lifeline.beat_now()
@@ -187,34 +195,54 @@ class Claimer:
             raise
         if look_back:
             self._looked_back = time.monotonic()
-        if not settling:
-            return self._take(request, rows, limit)
-        settled = [(row["settled_ordinal"], row["settled_status"]) for row in rows if row["settled_ordinal"]]
-        claimed = self._take(request, [row for row in rows if not row["settled_ordinal"]], limit)
-        return replace(claimed, statuses=statuses_of(settling, settled))
-
-    def _take(self, request: int, rows: list[asyncpg.Record], limit: int) -> Claimed:
         next_due = None
-        if rows and rows[-1]["id"] is None:
-            note = rows.pop()
-            next_due = note["run_at"] and max(timedelta(0), note["run_at"] - note["claimed_at"]).total_seconds()
-        self._leases.end_request(request, ((row["id"], row["lease_token"], row["lease_seconds"]) for row in rows))
+        if reply.next_due is not None:
+            next_due = max(timedelta(0), reply.next_due - reply.claimed_at).total_seconds()
+        statuses = statuses_of(settling, reply.settled) if settling else []
+        return Claimed(self._take(request, reply, limit, start=start), next_due, statuses)
+
+    def _take(self, request: int, reply: ClaimReply, limit: int, *, start: bool) -> list[JobModel]:
+        """Hold what a claim brought and return its jobs, the first to do first."""
+        rows = reply.rows
+        lost = self._leases.end_request(
+            request,
+            {row[_ID]: row[_TOKEN] for row in rows},
+            {row[_ID]: row[_SECONDS] for row in rows},
+        )
+        self._lost_to_itself(lost)
         self._lifeline.leases_added()
-        self._floors.learn(rows, full=len(rows) >= limit)
-        rows.sort(key=lambda row: (-row["priority"], row["seq"]))
-        return Claimed([job for row in rows if (job := self._read(row)) is not None], next_due)
+        highest: dict[int, int] = {}
+        for row in rows:
+            if row[_SEQ] > highest.get(row[_ROUTE], 0):
+                highest[row[_ROUTE]] = row[_SEQ]
+        self._floors.learn(highest, reply.request_xid, reply.oldest_xid, full=len(rows) >= limit)
+        ends: dict[float, datetime] = {}
+        jobs = []
+        for row in sorted(rows, key=_in_order) if len(rows) > 1 else rows:
+            seconds = row[_SECONDS]
+            if seconds not in ends:
+                ends[seconds] = reply.claimed_at + timedelta(seconds=seconds)
+            try:
+                job = claimed_job(
+                    row, self._config.queue_name, self._robot_id, reply.claimed_at, ends[seconds], start=start
+                )
+            except (ValueError, RecursionError) as error:
+                self._bury(ClaimedRow._make(row[: len(ClaimedRow._fields)]), error)
+            else:
+                jobs.append(job)
+        return jobs
 
-    def _read(self, row: asyncpg.Record) -> JobModel | None:
-        """Return the job of a row; one that cannot be read is a dead letter, and harms neither the robot nor the others."""
-        try:
-            return claimed_job(row, self._robot_id)
-        except (ValueError, RecursionError) as error:
-            fault = f"this job cannot be read: {type(error).__name__}: {error}"
+    def _bury(self, row: ClaimedRow, error: Exception) -> None:
+        """Settle a job that cannot be read: it is a dead letter, and harms neither the robot nor the others."""
+        fault = f"this job cannot be read: {type(error).__name__}: {error}"
 
-            def settled(settlement: Settlement, fate: Fate) -> None:
-                self._leases.drop(settlement.job_id, settlement.token)
-                if isinstance(fate, JobStatus):
-                    self._telemetry.unreadable(row["id"], row["workflow"], row["attempt"], fault, fate)
+        def settled(settlement: Settlement, fate: Fate) -> None:
+            self._leases.drop(settlement.job_id, settlement.token)
+            if isinstance(fate, JobStatus):
+                self._telemetry.unreadable(row.id, row.workflow, row.attempt, fault, fate)
 
-            self._settler.submit(Settlement(row["id"], row["lease_token"], "business", error=fault), settled)
-            return None
+        self._settler.submit(Settlement(row.id, row.lease_token, "business", error=fault), settled)
+
+
+def _in_order(row: Sequence[Any]) -> tuple[int, int]:
+    return -row[_PRIORITY], row[_SEQ]

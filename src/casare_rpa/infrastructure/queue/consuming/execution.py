@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.errors import BusinessError, InvalidJob
 from casare_rpa.foundation.jsontext import MAX_DEPTH, make_safe, safe_text, to_json
-from casare_rpa.infrastructure.queue.consuming.settlement import Settlement
+from casare_rpa.infrastructure.queue.consuming.settlement import COMPLETED, Ending
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,8 +19,8 @@ MAX_ERROR_BYTES = 65_536
 """Bytes kept of an error text."""
 
 
-async def execute(job: JobModel, handler: Callable[[JobModel], Awaitable[Any]], result_limit: int) -> Settlement:
-    """Await the handler and return the settlement of this attempt; its cancellation passes through.
+async def execute(job: JobModel, handler: Callable[[JobModel], Awaitable[Any]], result_limit: int) -> Ending:
+    """Await the handler and return how this attempt ended; its cancellation passes through.
 
     Whatever the handler raises is an application error, `BusinessError` a business one, running past the time limit an
     application error. A result that cannot be stored is a business error: another run would not make it storable.
@@ -35,45 +35,39 @@ async def execute(job: JobModel, handler: Callable[[JobModel], Awaitable[Any]], 
     except (asyncio.CancelledError, KeyboardInterrupt):
         raise
     except BusinessError as error:
-        return failed(job, error, business=True)
+        return failed(error, business=True)
     except BaseException as error:  # noqa: BLE001 - also sys.exit() in a handler ends its job, not the robot
         if isinstance(error, TimeoutError) and limit is not None and limit.expired():
-            return failed(job, f"the attempt ran longer than its time limit of {job.time_limit:g} s")
-        return failed(job, error)
+            return failed(f"the attempt ran longer than its time limit of {job.time_limit:g} s")
+        return failed(error)
     try:
-        return completed(job, result, result_limit)
+        return completed(result, result_limit)
     except InvalidJob as error:
-        return failed(job, str(error), business=True)
+        return failed(str(error), business=True)
 
 
-def completed(job: JobModel, result: Any, result_limit: int) -> Settlement:
-    """Return the settlement of a completed attempt.
+def completed(result: Any, result_limit: int) -> Ending:
+    """Return the ending of a completed attempt.
 
     Raises:
         InvalidJob: the result is not JSON, or is over the limit.
 
     """
+    if result is None:
+        return COMPLETED
     try:
-        text = None if result is None else to_json(make_safe(result), "result", result_limit)
+        return Ending("completed", result=to_json(make_safe(result), "result", result_limit))
     except RecursionError:
         raise InvalidJob(f"result is nested deeper than {MAX_DEPTH} levels") from None
     except InvalidJob:
         raise
     except Exception as error:  # noqa: BLE001 - a result may be an object of the handler's that cannot even be read
         raise InvalidJob(f"result cannot be read: {_first_line(error)}") from None
-    return Settlement(*_lease(job), "completed", result=text)
 
 
-def failed(
-    job: JobModel, error: str | BaseException, *, business: bool = False, retry_in: float | None = None
-) -> Settlement:
-    """Return the settlement of a failed attempt; the error's text is made safe and cut to 64 KiB."""
-    return Settlement(*_lease(job), "business" if business else "failed", error=error_text(error), retry_in=retry_in)
-
-
-def released(job: JobModel) -> Settlement:
-    """Return the settlement of an attempt that is handed back unharmed."""
-    return Settlement(*_lease(job), "released")
+def failed(error: str | BaseException, *, business: bool = False, retry_in: float | None = None) -> Ending:
+    """Return the ending of a failed attempt; the error's text is made safe and cut to 64 KiB."""
+    return Ending("business" if business else "failed", error=error_text(error), retry_in=retry_in)
 
 
 def error_text(error: str | BaseException) -> str:
@@ -103,9 +97,3 @@ def _first_line(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     except BaseException as broken:  # noqa: BLE001 - as above
         return f"{type(error).__name__} (printing it raised {type(broken).__name__})"
-
-
-def _lease(job: JobModel) -> tuple[Any, Any]:
-    if job.id is None or job.lease_token is None:
-        raise InvalidJob("this job holds no lease: only a claimed job can be started or settled")
-    return job.id, job.lease_token

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import asyncpg
+    from collections.abc import Mapping
 
 SWEEP_EVERY = 4.0
 """Seconds between sweeps, at least."""
@@ -45,21 +45,25 @@ class Floors:
     def places(self) -> list[int]:
         return [route.floor for route in self._routes.values()]
 
-    def learn(self, rows: list[asyncpg.Record], *, full: bool) -> None:
-        """Learn from the rows of a claim; `full` says that it got as many jobs as it had asked for."""
-        if not rows:
+    def learn(self, highest: Mapping[int, int], request: int | None, oldest: int, *, full: bool) -> None:
+        """Learn from a claim.
+
+        Args:
+            highest: for each route of which jobs were claimed, the highest of their places.
+            request: the claim's transaction number; None when it got nothing, and there is nothing to learn.
+            oldest: the oldest transaction that was running then.
+            full: whether it got as many jobs as it had asked for.
+
+        """
+        if request is None or not highest:
             return
-        request, oldest = rows[0]["request_xid"], rows[0]["oldest_xid"]
-        highest: dict[int, int] = {}
-        for row in rows:
-            highest[row["route_id"]] = max(row["seq"], highest.get(row["route_id"], 0))
         self._confirm(highest, oldest, full=full)
         self._date(request)
         for route_id, place in highest.items():
             route = self._routes.setdefault(route_id, _Route())
             route.seen = max(route.seen, place)
 
-    def _confirm(self, highest: dict[int, int], oldest: int, *, full: bool) -> None:
+    def _confirm(self, highest: Mapping[int, int], oldest: int, *, full: bool) -> None:
         for route_id, route in self._routes.items():
             if route.dated is None or oldest < route.dated:
                 continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from uuid import UUID
 
 LONGEST_HEARTBEAT = 15.0
@@ -45,13 +45,19 @@ class Leases:
             self._in_flight.add(self._last_request)
             return self._last_request
 
-    def end_request(self, request: int, leases: Iterable[tuple[UUID, UUID, float]]) -> None:
-        """A request was answered with these (job id, token, lease seconds)."""
+    def end_request(self, request: int, tokens: Mapping[UUID, UUID], seconds: Mapping[UUID, float]) -> list[UUID]:
+        """A request was answered with these leases: for each job its token and how long it lasts.
+
+        Returns:
+            tokens that were held for the same jobs until now: their leases are lost.
+
+        """
         with self._lock:
-            for job_id, token, seconds in leases:
-                self._tokens[job_id] = token
-                self._seconds[job_id] = seconds
+            lost = [self._tokens[job_id] for job_id in self._tokens.keys() & tokens.keys()]
+            self._tokens.update(tokens)
+            self._seconds.update(seconds)
             self._in_flight.discard(request)
+            return lost
 
     def abandon_request(self, request: int) -> None:
         """A request's answer is no longer waited for: what the database gave out for it goes back with the next heartbeat."""
@@ -61,10 +67,15 @@ class Leases:
 
     def drop(self, job_id: UUID, token: UUID | None) -> None:
         """This lease has ended."""
+        self.drop_all([(job_id, token)])
+
+    def drop_all(self, leases: Iterable[tuple[UUID, UUID | None]]) -> None:
+        """These leases, (job id, token), have ended."""
         with self._lock:
-            if self._tokens.get(job_id) == token:
-                del self._tokens[job_id]
-                del self._seconds[job_id]
+            tokens, seconds = self._tokens, self._seconds
+            for job_id, token in leases:
+                if tokens.get(job_id) == token:
+                    del tokens[job_id], seconds[job_id]
 
     def holds(self, job_id: UUID, token: UUID | None) -> bool:
         """Whether this lease is held, as far as is known here."""

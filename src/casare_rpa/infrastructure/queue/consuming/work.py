@@ -6,19 +6,20 @@ import asyncio
 import contextlib
 import random
 import time
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import asyncpg
 
 from casare_rpa.foundation.backoff import Backoff
 from casare_rpa.foundation.errors import DatabaseUnavailable, InvalidJob
 from casare_rpa.infrastructure.postgres.faults import describe, is_passing, translate
-from casare_rpa.infrastructure.queue.consuming.execution import error_text, execute, failed, released
+from casare_rpa.infrastructure.queue.consuming.execution import error_text
 from casare_rpa.infrastructure.queue.consuming.settlement import Settlement
+from casare_rpa.infrastructure.queue.consuming.slots import Execution, Slots
+from casare_rpa.infrastructure.queue.models import JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from casare_rpa.infrastructure.queue.config import QueueConfig
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.consuming.leases import Leases
     from casare_rpa.infrastructure.queue.consuming.lifeline import Lifeline
     from casare_rpa.infrastructure.queue.consuming.settler import Fate, Settler
+    from casare_rpa.infrastructure.queue.consuming.slots import Handler
     from casare_rpa.infrastructure.queue.models import JobModel
-    from casare_rpa.infrastructure.telemetry.attempt import Attempt
     from casare_rpa.infrastructure.telemetry.robot import RobotTelemetry
 
 REFUSALS = (InvalidJob, asyncpg.DataError, asyncpg.ProgramLimitExceededError)
@@ -60,14 +61,12 @@ class Work:
         self._lifeline = lifeline
         self._result_limit = result_limit
         self._telemetry = telemetry
-        self._tasks: dict[UUID | None, tuple[asyncio.Task[None], Settlement, Attempt]] = {}
-        """What runs, by lease token: a robot that has lost a job may claim it again before its first handler has ended."""
-        self._newest: dict[UUID | None, UUID | None] = {}
-        """The newest token of each job that runs."""
+        self._executions: dict[UUID | None, Execution] = {}
+        """What is not settled yet, by lease token: a lost job may be claimed again before its first handler has ended."""
         self._waiting: list[Settlement] = []
-        self._claims_at_once = False
-        self._lost: set[UUID | None] = set()
-        self._asked: set[UUID | None] = set()
+        """What the next claim settles."""
+        self._claims_next = False
+        """Whether the next claim is a matter of a moment, so that settlements should wait for it."""
         self._wake = asyncio.Event()
         self._slot_freed = asyncio.Event()
         self._all_ended = asyncio.Event()
@@ -77,7 +76,7 @@ class Work:
         self._claims_no_more = asyncio.Event()
         self._claims_no_more.set()
 
-    async def run(self, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
+    async def run(self, handler: Handler) -> None:
         """Work until `stop_claiming`, then return once every handler has ended.
 
         Raises:
@@ -85,47 +84,48 @@ class Work:
 
         """
         self._claims_no_more.clear()
+        self._claims_next = True
         try:
-            await self._claim_until_stopped(handler)
+            await self._claim_until_stopped(Slots(handler, self._result_limit, self._handler_ended))
         finally:
+            self._claims_next = False
+            self._settle_apart()
             self._claims_no_more.set()
         await self.ended()
 
-    async def _claim_until_stopped(self, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
+    async def _claim_until_stopped(self, slots: Slots) -> None:
         backoff = Backoff(longest=LONGEST_IDLE / 1.5)
         idle = self._config.poll_interval
-        try:
-            while not self._stopping:
-                settling = bool(self._waiting)
-                try:
-                    async with self._claimer.slots:
-                        wanted = min(self._free_slots(), self._config.batch_size)
-                        claimed = await self._settle_and_claim(wanted) if wanted > 0 else None
-                except Exception as error:
-                    if not is_passing(error) and not settling:  # a bad settlement is told to whoever settles
-                        raise translate(error) from error
-                    self._telemetry.database.retrying(describe(error))
-                    await asyncio.sleep(backoff.next())
-                    continue
-                if claimed is None:
-                    self._is_busy(True)
-                    self._settle_apart()
-                    await self._wait_for_a_slot()
-                    continue
-                backoff.reset()
-                self._telemetry.database.back()
-                if self._is_stopping():
-                    return  # what this claim brought is released with everything else that is held
-                for job in claimed.jobs:
-                    self._begin(job, handler)
-                self._is_busy(len(claimed.jobs) >= wanted)
-                if len(claimed.jobs) >= wanted:
-                    await asyncio.sleep(0)
-                    continue
-                idle = self._next_idle(idle, found=bool(claimed.jobs))
-                await self._wait_for_work(idle, claimed.next_due)
-        finally:
-            self._settle_apart()
+        while not self._stopping:
+            settling = bool(self._waiting)
+            self._claims_next = False
+            try:
+                async with self._claimer.slots:
+                    wanted = min(self._free_slots(), self._config.batch_size)
+                    claimed = await self._settle_and_claim(wanted) if wanted > 0 else None
+            except Exception as error:
+                if not is_passing(error) and not settling:  # a bad settlement is told to whoever settles
+                    raise translate(error) from error
+                self._telemetry.database.retrying(describe(error))
+                await asyncio.sleep(backoff.next())
+                continue
+            self._claims_next = True
+            if claimed is None:
+                self._is_busy(True)
+                self._settle_apart()
+                await self._wait_for_a_slot()
+                continue
+            backoff.reset()
+            self._telemetry.database.back()
+            if self._is_stopping():
+                return  # what this claim brought is released with everything else that is held
+            self._begin(claimed.jobs, slots)
+            self._is_busy(len(claimed.jobs) >= wanted)
+            if len(claimed.jobs) >= wanted:
+                await asyncio.sleep(0)
+                continue
+            idle = self._next_idle(idle, found=bool(claimed.jobs))
+            await self._wait_for_work(idle, claimed.next_due)
 
     def _free_slots(self) -> int:
         """Slots that are free, or will be with the next claim, which settles what waits for it."""
@@ -133,19 +133,26 @@ class Work:
 
     async def _settle_and_claim(self, wanted: int) -> Claimed:
         self._wake.clear()
-        settling = list(self._waiting)
+        settling, self._waiting = self._waiting, []
         try:
             claimed = await self._claimer.claim(wanted, start=True, settling=settling)
-        except BaseException:
+        except BaseException:  # it may have been settled all the same
+            self._waiting[:0] = settling
             self._settle_apart()
             raise
-        del self._waiting[: len(settling)]
-        for settlement, status in zip(settling, claimed.statuses, strict=True):
-            self._settled(settlement, status)
+        self._settled_with_claim(settling, claimed.statuses)
         return claimed
 
+    def _settled_with_claim(self, settlements: list[Settlement], statuses: Sequence[JobStatus | None]) -> None:
+        for settlement, status in zip(settlements, statuses, strict=True):
+            if status is not JobStatus.COMPLETED or self._telemetry.tells_of_ends:
+                self._tell(settlement, status)
+            self._executions.pop(settlement.token, None)
+        self._leases.drop_all([(settlement.job_id, settlement.token) for settlement in settlements])
+        self._slots_freed()
+
     def _settle_apart(self) -> None:
-        """Settle without a claim what waited for one, also when it may have been settled with the claim that just failed."""
+        """Settle what waits for a claim without one."""
         waiting, self._waiting = self._waiting, []
         for settlement in waiting:
             self._settler.submit(settlement, self._settled)
@@ -189,7 +196,7 @@ class Work:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._all_ended.wait()
-        return not self._tasks
+        return not self._executions
 
     def give_up(self) -> None:
         """Wait no more for handlers that do not end: their leases are no longer kept."""
@@ -202,56 +209,43 @@ class Work:
 
     def cancel_handlers(self) -> None:
         """Ask every handler to end now; its job is released when it does."""
-        for task, lease, _ in list(self._tasks.values()):
-            self._cancel(task, lease)
+        for execution in list(self._executions.values()):
+            execution.cancel()
 
     def cancel(self, tokens: Iterable[UUID | None], *, lost: bool) -> None:
         """Cancel the handlers of these attempts: their leases are lost, or somebody asked to cancel their jobs."""
         for token in tokens:
-            if token in self._tasks:
-                task, lease, attempt = self._tasks[token]
-                if lost and token not in self._lost:
-                    self._lost.add(token)
-                    self._telemetry.lease_lost(attempt)
-                self._cancel(task, lease)
+            execution = self._executions.get(token)
+            if execution is None or execution.ended:
+                continue  # a heartbeat that crosses a settlement on its way finds the lease gone
+            if lost and not execution.lost:
+                execution.lost = True
+                self._telemetry.lease_lost(execution.attempt)
+            execution.cancel()
 
-    def _begin(self, job: JobModel, handler: Callable[[JobModel], Awaitable[Any]]) -> None:
-        if job.id in self._newest:
-            self.cancel([self._newest[job.id]], lost=True)
-        attempt = self._telemetry.attempt(job)
-        task = asyncio.create_task(self._work(job, handler, attempt))
-        self._tasks[job.lease_token] = (task, released(job), attempt)
-        self._newest[job.id] = job.lease_token
-        self._all_ended.clear()
+    def _begin(self, jobs: Sequence[JobModel], slots: Slots) -> None:
+        executions = []
+        for job in jobs:
+            job_id, token = job.id, job.lease_token
+            if job_id is None or token is None:
+                continue
+            execution = Execution(job, job_id, token, self._telemetry.attempt(job))
+            self._executions[token] = execution
+            self._telemetry.begun(execution.attempt)
+            executions.append(execution)
+        if executions:
+            self._all_ended.clear()
+            slots.begin(executions)
 
-    async def _work(self, job: JobModel, handler: Callable[[JobModel], Awaitable[Any]], attempt: Attempt) -> None:
-        lease = released(job)  # what the handler does to the model cannot change it
-        self._telemetry.begun(attempt)
-        with attempt:
-            try:
-                settlement = await execute(job, handler, self._result_limit)
-            except asyncio.CancelledError as error:
-                # A cancellation that nobody asked for is the handler's own doing, and its failure.
-                settlement = lease if lease.token in self._asked else failed(job, error)
-            except Exception as error:  # noqa: BLE001 - whatever came up, the attempt ends
-                settlement = lease._replace(outcome="failed", error=error_text(error))
-            attempt.ended(settlement.outcome, settlement.error)
-        self._settle(settlement._replace(job_id=lease.job_id, token=lease.token))
-
-    def _cancel(self, task: asyncio.Task[None], lease: Settlement) -> None:
-        self._asked.add(lease.token)
-        task.cancel()
-        task.add_done_callback(partial(self._cancelled, lease))
-
-    def _cancelled(self, lease: Settlement, task: asyncio.Task[None]) -> None:
-        if task.cancelled():  # before its first step, which would have caught it
-            self._settle(lease)
+    def _handler_ended(self, execution: Execution, settlement: Settlement) -> None:
+        if execution.lost:
+            self._end(settlement, None)
+        else:
+            self._settle(settlement)
 
     def _settle(self, settlement: Settlement) -> None:
         """Begin to settle: with the next claim when that is made at once, else apart. The slot is free afterwards."""
-        if settlement.token in self._lost:
-            self._end(settlement, None)
-        elif self._claims_at_once:
+        if self._claims_next:
             self._waiting.append(settlement)
             self._slot_freed.set()
             self._wake.set()
@@ -273,25 +267,24 @@ class Work:
     def _end(self, settlement: Settlement, fate: Fate) -> None:
         self._tell(settlement, fate)
         self._leases.drop(settlement.job_id, settlement.token)
-        self._tasks.pop(settlement.token, None)
-        self._lost.discard(settlement.token)
-        self._asked.discard(settlement.token)
-        if self._newest.get(settlement.job_id) == settlement.token:
-            del self._newest[settlement.job_id]
+        self._executions.pop(settlement.token, None)
+        self._slots_freed()
+
+    def _slots_freed(self) -> None:
         self._slot_freed.set()
-        if not self._tasks:
+        if not self._executions:
             self._all_ended.set()
 
     def _tell(self, settlement: Settlement, fate: Fate) -> None:
-        if settlement.token not in self._tasks:
+        execution = self._executions.get(settlement.token)
+        if execution is None:
             return
-        attempt = self._tasks[settlement.token][2]
         if isinstance(fate, Exception):
-            self._telemetry.settlement_given_up(attempt, settlement.outcome, describe(fate))
+            self._telemetry.settlement_given_up(execution.attempt, settlement.outcome, describe(fate))
         elif fate is not None:
-            self._telemetry.settled(attempt, settlement.outcome, fate, settlement.error)
-        elif settlement.token not in self._lost:  # else it is known already
-            self._telemetry.lease_lost(attempt)
+            self._telemetry.settled(execution.attempt, settlement.outcome, fate, settlement.error)
+        elif not execution.lost:  # else it is known already
+            self._telemetry.lease_lost(execution.attempt)
 
     async def _wait_for_a_slot(self) -> None:
         self._slot_freed.clear()
@@ -301,13 +294,7 @@ class Work:
         await self._wait(self._wake, idle if next_due is None else min(idle, next_due + 0.001))
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
-        """Wait for an event; until then the loop can claim at once."""
-        if self._stopping:
-            return
-        self._claims_at_once = True
-        try:
+        if not self._stopping:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await event.wait()
-        finally:
-            self._claims_at_once = False

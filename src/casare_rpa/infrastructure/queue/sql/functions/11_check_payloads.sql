@@ -15,7 +15,8 @@ BEGIN
     SELECT u.ordinal, CASE WHEN jsonb_typeof(u.payload) = 'object' THEN document_fault(u.payload, v_limit)
                            ELSE 'must be a JSON object, not ' || coalesce(jsonb_typeof(u.payload), 'NULL') END AS fault INTO v_bad
       FROM unnest(p_payloads) WITH ORDINALITY u(payload, ordinal)
-     WHERE jsonb_typeof(u.payload) IS DISTINCT FROM 'object' OR document_fault(u.payload, v_limit) IS NOT NULL
+     WHERE jsonb_typeof(u.payload) IS DISTINCT FROM 'object'
+        OR is_suspicious(u.payload, v_limit) AND document_fault(u.payload, v_limit) IS NOT NULL
      LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'the payload of job % %', v_bad.ordinal, v_bad.fault USING ERRCODE = 'CR004';

@@ -7,9 +7,11 @@ DECLARE
 BEGIN
     routes := '{}';
     FOR v_template IN SELECT t FROM jsonb_array_elements(p_templates) t LOOP
-        v_template := jsonb_build_object('queue_name', 'casare_rpa_jobs', 'priority', 5, 'max_retries', 3, 'retry_delay', 5,
-                                         'on_crash', 'retry', 'enable_dlq', true)
-                      || (SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each(v_template) e WHERE e.value <> 'null');
+        IF jsonb_path_exists(v_template, '$.* ? (@ == null)') THEN
+            v_template := (SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each(v_template) e WHERE e.value <> 'null');
+        END IF;
+        v_template := '{"queue_name": "casare_rpa_jobs", "priority": 5, "max_retries": 3, "retry_delay": 5, "on_crash": "retry", "enable_dlq": true}'
+                      || v_template;
         PERFORM check_template(v_template);
         IF v_template ->> 'queue_name' <> ALL (p_queues) THEN
             RAISE EXCEPTION 'the login "%" may not use the queue "%"', session_user, v_template ->> 'queue_name' USING ERRCODE = 'CR005';

@@ -23,7 +23,8 @@ SET plan_cache_mode = force_generic_plan SET jit = off SET enable_seqscan = off 
 #variable_conflict use_column
 DECLARE
     v_now  timestamptz := clock();
-    v_done integer[];
+    v_completing integer := cardinality(p_ids);
+    v_completed  integer;
     v_job  jobs;
     v_this record;
     v_status job_status;
@@ -32,40 +33,22 @@ BEGIN
         RAISE EXCEPTION 'an attempt ends completed, failed, business or released, not "%"',
             (SELECT o FROM unnest(p_outcomes) o WHERE (o IN ('completed', 'failed', 'business', 'released')) IS NOT TRUE LIMIT 1) USING ERRCODE = 'CR004';
     END IF;
-    IF p_results IS NOT NULL THEN
-        PERFORM check_results(p_results);
-    END IF;
-    IF cardinality(p_ids) > 1 AND 'completed' <> ANY (p_outcomes) THEN
+    IF 'completed' = ALL (p_outcomes) THEN
+        v_completed := complete_jobs(p_ids, p_tokens, p_results, v_now);
+    ELSE
         -- Two steps follow that lock rows: all of them are locked here first, in the one order.
         PERFORM FROM unnest(p_ids, p_tokens) u(id, token) JOIN jobs j ON j.id = u.id AND j.lease_token = u.token ORDER BY j.id FOR UPDATE OF j;
+        SELECT count(*), complete_jobs(array_agg(u.id), array_agg(u.token), array_agg(u.result), v_now) INTO v_completing, v_completed
+          FROM unnest(p_ids, p_tokens, p_outcomes, p_results) u(id, token, outcome, result) WHERE u.outcome = 'completed';
     END IF;
-    WITH moved AS (
-        DELETE FROM jobs j
-         USING (SELECT * FROM unnest(p_ids, p_tokens, p_outcomes, p_results) WITH ORDINALITY o(id, token, outcome, result, ordinal) ORDER BY o.id) u
-         WHERE u.outcome = 'completed' AND j.id = u.id AND j.lease_token = u.token
-        RETURNING j.*, u.result, u.ordinal
-    ), kept AS (
-        INSERT INTO job_history (id, seq, created_at, run_at, claimed_at, started_at, finished_at, cancel_requested_at, retry_delay,
-                                 visibility_timeout, time_limit, status, max_retries, attempt, crashes, priority, token_hash, queue_name,
-                                 workflow, on_crash, tenant_id, reference, claimed_by, tags, metadata, requirements, payload, result)
-        SELECT m.id, m.seq, m.created_at, m.run_at, m.claimed_at, m.started_at, v_now, m.cancel_requested_at, m.retry_delay,
-               m.visibility_timeout, m.time_limit, 'COMPLETED', m.max_retries, m.attempt, m.crashes, m.priority, token_hash(m.lease_token),
-               m.queue_name, m.workflow, m.on_crash, m.tenant_id, m.reference, m.claimed_by, m.tags, m.metadata, m.requirements, m.payload, m.result
-          FROM moved m
-    )
-    SELECT coalesce(array_agg(m.ordinal::integer), '{}') INTO v_done FROM moved m;
-    IF v_done <> '{}' AND EXISTS (SELECT FROM subscriptions s WHERE s.wants <> '{}' OR s.wants_jobs && p_ids) THEN
-        PERFORM emit_completed(v_now, ARRAY(SELECT p_ids[d] FROM unnest(v_done) d));
-    END IF;
-    IF cardinality(v_done) = cardinality(p_ids) THEN
+    IF v_completed = cardinality(p_ids) THEN
         RETURN;
     END IF;
-
     FOR v_this IN
         SELECT u.* FROM unnest(p_ids, p_tokens, p_outcomes, p_errors, p_retry_ins) WITH ORDINALITY u(id, token, outcome, error, retry_in, ordinal)
-         WHERE u.ordinal <> ALL (v_done) ORDER BY u.id
+         WHERE u.outcome <> 'completed' OR v_completed < v_completing ORDER BY u.id
     LOOP
-        SELECT * INTO v_job FROM jobs j WHERE j.id = v_this.id AND j.lease_token = v_this.token FOR UPDATE;
+        SELECT * INTO v_job FROM jobs j WHERE j.id = v_this.id AND j.lease_token = v_this.token AND v_this.outcome <> 'completed' FOR UPDATE;
         IF FOUND THEN
             v_status := end_attempt(v_job, v_now, v_this.outcome, v_this.error, v_this.retry_in, p_enable_dlq);
         ELSE
@@ -93,7 +76,8 @@ DECLARE
     v_fault text;
 BEGIN
     SELECT result_limit INTO v_limit FROM settings;
-    SELECT document_fault(r, v_limit) INTO v_fault FROM unnest(p_results) r WHERE document_fault(r, v_limit) IS NOT NULL LIMIT 1;
+    SELECT document_fault(r, v_limit) INTO v_fault FROM unnest(p_results) r
+     WHERE is_suspicious(r, v_limit) AND document_fault(r, v_limit) IS NOT NULL LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'a result %', v_fault USING ERRCODE = 'CR004';
     END IF;

@@ -16,7 +16,7 @@ BEGIN
                                'find_jobs', 'count_jobs', 'find_actions', 'find_dead_letters', 'group_dead_letters',
                                'cancel_jobs', 'retry_jobs', 'set_priority', 'comment_job', 'redrive_dead_letters', 'resolve_dead_letters',
                                'assign_dead_letters', 'edit_payload']),
-            ('robot',    ARRAY['schema_info', 'channels', 'wait_for_jobs', 'stop_waiting_for_jobs', 'claim_jobs', 'start_jobs', 'settle_jobs', 'heartbeat', 'upkeep']),
+            ('robot',    ARRAY['schema_info', 'channels', 'wait_for_jobs', 'stop_waiting_for_jobs', 'claim_jobs', 'start_jobs', 'settle_jobs', 'settle_and_claim', 'heartbeat', 'upkeep']),
             ('viewer',   ARRAY['schema_info', 'find_job', 'find_attempts', 'list_jobs', 'queue_depth', 'list_queues', 'list_dead_letters', 'find_ended', 'subscribe', 'unsubscribe',
                                'find_jobs', 'count_jobs', 'find_actions', 'find_dead_letters', 'group_dead_letters'])
           ) r(role, names) CROSS JOIN LATERAL unnest(r.names) f(name)
