@@ -59,7 +59,7 @@ def empties_its_model(job: JobModel) -> Any:
         (brings_what_cannot_be_read, JobStatus.FAILED),
         (raises_what_cannot_be_printed, JobStatus.FAILED),
         (raises_generator_exit, JobStatus.FAILED),
-        (empties_its_model, JobStatus.FAILED),
+        (empties_its_model, JobStatus.COMPLETED),
     ],
 )
 async def test_whatever_a_handler_does_its_attempt_ends_and_the_slot_is_free(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 OFFERS = '{"capabilities": ["sap"]}'
 CLAIM = f"SELECT * FROM pgqueuer.claim_jobs($1, $2, 'robot', $3, 1, '{OFFERS}', 30, true)"
 OUTCOMES = ("completed", "failed", "business", "released")
-SETTLE_AND_CLAIM = Calls("pgqueuer")._settle_and_claim
+SETTLE_AND_CLAIM = Calls("pgqueuer")._claim
 DUE = "UPDATE pgqueuer.upkeep_state SET passed_at = clock_timestamp() - interval '2 seconds', partitioned_at = clock_timestamp();"
 EXPIRED = (
     f"UPDATE pgqueuer.jobs SET lease_expires_at = now() - interval '1 s' WHERE status IN ('CLAIMED', 'RUNNING');{DUE}"
@@ -92,6 +92,19 @@ def _claim(most: int, jobs: int, queue: str, routes: str) -> Call:
     return Call(f"claim_jobs({jobs}), {routes}", most, CLAIM, lambda _: (queue, jobs, ROBOT))
 
 
+def _claim_of_a_robot(
+    most: int, jobs: int, queue: str, routes: str, settled: int = 0, outcome: str | None = None
+) -> Call:
+    """Return what a robot calls, which settles with it; no outcome is that all completed."""
+
+    def arguments(k: Known) -> tuple[Any, ...]:
+        settle = (k.running[:settled], k.tokens[:settled], outcome and [outcome] * settled) if settled else [None] * 3
+        return (queue, jobs, "robot", ROBOT, 1, OFFERS, 30.0, True, True, [], [], *settle, None, None, None, True)
+
+    settling = f"settle({settled}) {outcome or 'completed'} and " if settled else ""
+    return Call(f"{settling}claim({jobs}), {routes}", most, SETTLE_AND_CLAIM, arguments)
+
+
 def _settle(most: int, jobs: int, outcome: str) -> Call:
     return Call(
         f"settle_jobs({jobs}) {outcome}", most, SETTLE, lambda k: (k.running[:jobs], k.tokens[:jobs], [outcome] * jobs)
@@ -109,30 +122,30 @@ def _find(most: int, where: str, find: Callable[[Known], UUID]) -> Call:
 
 
 HOT = (
-    _enqueue(60, 1),
-    _enqueue(60, 1, reference="new"),
-    _enqueue(2000, 100),
+    _enqueue(40, 1),
+    _enqueue(40, 1, reference="new"),
+    _enqueue(1900, 100),
     _enqueue(2400, 100, reference="new"),
-    _claim(60, 1, "letters", "one route"),
-    _claim(220, 10, "letters", "one route"),
+    _claim(45, 1, "letters", "one route"),
+    _claim(200, 10, "letters", "one route"),
     _claim(2000, 100, "letters", "one route"),
     _claim(450, 10, "invoices", "40 routes"),
-    Call("claim_jobs(10), nothing there", 60, CLAIM, lambda _: ("nothing", 10, ROBOT)),
+    Call("claim_jobs(10), nothing there", 20, CLAIM, lambda _: ("nothing", 10, ROBOT)),
     Call("start_jobs(10)", 200, START, lambda k: (k.claimed, k.claimed_tokens)),
     Call("heartbeat(10)", 220, HEARTBEAT, lambda k: (ROBOT, "held", k.running, k.tokens)),
-    *(_settle(60, 1, outcome) for outcome in OUTCOMES),
-    *(_settle(400, 10, outcome) for outcome in OUTCOMES),
-    _settled(50, "completed", 0),
-    _settled(50, "business", 1),
-    Call(
-        "settle_jobs(10) and claim_jobs(10)",
-        500,
-        SETTLE_AND_CLAIM,
-        lambda k: (
-            *("letters", 10, "robot", ROBOT, 1, OFFERS, 30.0, True, True, [], []),
-            *(k.running, k.tokens, ["completed"] * 10, None, None, None, True),
-        ),
-    ),
+    _settle(25, 1, "completed"),
+    _settle(170, 10, "completed"),
+    *(_settle(45, 1, outcome) for outcome in OUTCOMES[1:]),
+    *(_settle(400, 10, outcome) for outcome in OUTCOMES[1:]),
+    _settled(35, "completed", 0),
+    _settled(35, "business", 1),
+    _claim_of_a_robot(45, 1, "letters", "one route"),
+    _claim_of_a_robot(220, 10, "letters", "one route"),
+    _claim_of_a_robot(450, 10, "invoices", "40 routes"),
+    _claim_of_a_robot(20, 10, "nothing", "nothing there"),
+    _claim_of_a_robot(60, 1, "letters", "one route", 1),
+    _claim_of_a_robot(370, 10, "letters", "one route", 10),
+    _claim_of_a_robot(600, 10, "letters", "one route", 10, "failed"),
     Call("upkeep", 150, UPKEEP, before=DUE),
     Call("upkeep, 20 leases ran out", 1200, UPKEEP, before=EXPIRED),
     Call("upkeep, 10 jobs are due", 600, UPKEEP, before=RIPE),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import asyncpg
 
 ROBOT = UUID(int=7)
-CLAIM = "SELECT * FROM pgqueuer.claim_jobs($1, $2, 'robot', $3, 1, '{}', 30, true, true, $4, $5)"
+CLAIM = "SELECT * FROM pgqueuer.settle_and_claim($1, $2, 'robot', $3, 1, '{}', 30, true, true, $4, $5)"
 SETTLE = "SELECT * FROM pgqueuer.settle_jobs($1, $2, $3)"
 START = "SELECT * FROM pgqueuer.start_jobs($1, $2)"
 HEARTBEAT = "SELECT * FROM pgqueuer.heartbeat('robot', $1, $2, $3, $4, 0, '{}')"

@@ -16,6 +16,7 @@ ALLOWED = {
         "claim_jobs",
         "start_jobs",
         "settle_jobs",
+        "settle_and_claim",
         "heartbeat",
         "upkeep",
     },

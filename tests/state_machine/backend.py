@@ -12,6 +12,7 @@ import asyncpg
 from casare_rpa.infrastructure.postgres.faults import translate
 from casare_rpa.infrastructure.queue import JobStatus, LeaseLost
 from casare_rpa.infrastructure.queue.consuming.floors import Floors
+from tests.floors import learn
 from tests.state_machine.history_checker import check_history
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ class PostgresBackend:
             *(floors.routes, floors.places),
         )
         rows = sorted((row for row in rows if row["id"]), key=lambda row: (-row["priority"], row["seq"]))
-        floors.learn(rows, full=len(rows) >= limit)
+        learn(floors, rows, rows[0] if rows else None, full=len(rows) >= limit)
         return robot.requests, [
             Claimed(row["id"], row["lease_token"], row["attempt"], JobStatus(row["status"])) for row in rows
         ]

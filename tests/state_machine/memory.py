@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from casare_rpa.foundation.errors import LeaseLost
 from casare_rpa.infrastructure.queue import JobStatus
 from casare_rpa.infrastructure.queue.batches import Batch
-from casare_rpa.infrastructure.queue.calls import ClaimArguments, SettleArguments
+from casare_rpa.infrastructure.queue.calls import ClaimArguments, ClaimedRow, SettleArguments
 from casare_rpa.orchestrator.job_queue import RETENTION
 from casare_rpa.orchestrator.memory.backend import Memory
 from casare_rpa.orchestrator.memory.records import HELD
@@ -119,9 +119,10 @@ class MemoryModelBackend:
             *(queue, limit, robot.name, robot.incarnation, robot.requests, robot.offers, self.visibility, start, True),
             *([], []),
         )
-        rows = [row for row in await self._calls.claim(_NOTHING, claim) if row["id"]]
+        rows = [ClaimedRow._make(row) for row in (await self._calls.claim(_NOTHING, claim)).rows]
+        jobs = self._memory.store.jobs
         return robot.requests, [
-            Claimed(row["id"], row["lease_token"], row["attempt"], JobStatus(row["status"])) for row in rows
+            Claimed(row.id, row.lease_token, row.attempt, JobStatus(jobs[row.id].status)) for row in rows
         ]
 
     async def start(self, job_id: UUID, token: UUID) -> None:

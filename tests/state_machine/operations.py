@@ -16,7 +16,7 @@ import asyncpg
 from casare_rpa.foundation.errors import CasareError
 from casare_rpa.infrastructure.postgres.faults import translate
 from casare_rpa.infrastructure.queue.batches import Batch
-from casare_rpa.infrastructure.queue.calls import Calls, ClaimArguments, SettleArguments
+from casare_rpa.infrastructure.queue.calls import Calls, ClaimArguments, ClaimedRow, SettleArguments
 from tests.state_machine.memory import Hand
 
 if TYPE_CHECKING:
@@ -79,8 +79,9 @@ async def claim(connection: Connection, case: Case, robot: UUID, *, start: bool 
     claim = ClaimArguments(
         *(QUEUE, 10, f"robot {robot}", robot, case.requests, case.offers, VISIBILITY, start, True, [], [])
     )
-    rows = await calls_of(connection).claim(connection, claim)
-    return next((row["lease_token"] for row in rows if row["id"] == case.id), None)
+    reply = await calls_of(connection).claim(connection, claim)
+    rows = [ClaimedRow._make(row[: len(ClaimedRow._fields)]) for row in reply.rows]
+    return next((row.lease_token for row in rows if row.id == case.id), None)
 
 
 async def settle(
