@@ -51,6 +51,23 @@ async def test_the_life_of_a_robot_and_of_its_jobs(config, producer, lines: Line
     assert [line["jobs"] for line in lines("jobs_enqueued")] == [1, 1]
 
 
+async def test_a_job_that_its_robot_fails_and_claims_again_at_once_has_lost_no_lease(config, producer, lines: Lines):
+    async def handle(job: JobModel) -> None:
+        if job.payload["waits"]:
+            await asyncio.sleep(0)
+        raise ValueError("went wrong")
+
+    for waits in (False, True):
+        await producer.enqueue_job(JobModel(workflow="w", payload={"waits": waits}, max_retries=15, retry_delay=0))
+    async with PgQueuerConsumer(config, "r1") as robot:
+        working = asyncio.create_task(robot.run(handle))
+        await eventually(lambda: len(lines("job_dead")) == 2)
+        await robot.stop()
+        await working
+    assert len(lines("job_failed")) == 28
+    assert lines("lease_lost") == []
+
+
 async def test_nothing_that_is_secret_is_logged(config, producer, lines: Lines):
     lost: list[JobModel] = []
 
