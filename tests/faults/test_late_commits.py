@@ -15,6 +15,7 @@ import pytest
 from casare_rpa.infrastructure.queue import JobModel
 from casare_rpa.infrastructure.queue.consuming.floors import Floors
 from tests.faults.fleet import Ledger, load, robots
+from tests.floors import learn
 from tests.waiting import eventually
 
 CLAIM = "SELECT * FROM pgqueuer.claim_jobs($1, $2, 'r', $3, 1, '{}', 30, true, $4, $5, $6)"
@@ -35,7 +36,7 @@ class Claims:
         floors = floors or (self.floors.routes, self.floors.places)
         rows = await self._connection.fetch(CLAIM, self._queue, limit, self._robot, True, *floors)
         rows = [row for row in rows if row["id"]]
-        self.floors.learn(rows, full=len(rows) >= limit)
+        learn(self.floors, rows, rows[0] if rows else None, full=len(rows) >= limit)
         return rows
 
 

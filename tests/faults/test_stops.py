@@ -45,7 +45,7 @@ async def test_stopping_while_a_claim_is_under_way(through_proxy, proxy, config,
     await eventually(lambda: consumer._lifeline.beats > 0)
     running = asyncio.create_task(consumer.run(ledger.handler))
     ids = await producer.enqueue_batch([JobModel(workflow="w") for _ in range(3)])
-    loss = proxy.lose_reply("claim_jobs", cut=False)
+    loss = proxy.lose_reply("settle_and_claim", cut=False)
     if not ledger.handled:
         await producer.enqueue_job(JobModel(workflow="w"))
     await loss.happened.wait()

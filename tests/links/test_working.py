@@ -45,7 +45,7 @@ async def test_a_heartbeat_link_that_falls_silent_is_replaced_before_the_lease_r
 async def test_a_claim_whose_reply_is_lost_comes_back_with_its_attempt(link, far, producer, how):
     job_id = await producer.enqueue_job(JobModel(workflow="w"))
     async with far_robot(far) as robot:
-        loss = link.lose_reply("claim_jobs", cut=how == "cut")
+        loss = link.lose_reply("settle_and_claim", cut=how == "cut")
         began = time.monotonic()
         first = await robot.claim_job()
         job = first or await eventually(robot.claim_job)
