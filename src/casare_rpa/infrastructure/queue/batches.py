@@ -42,6 +42,7 @@ class BatchBuilder:
 
     def __init__(self, config: QueueConfig, payload_limit: int, trace_context: Mapping[str, str]) -> None:
         self._config = config
+        self._queue = config.queue_name
         self._payload_limit = payload_limit
         self._trace_context = trace_context
         self._templates: dict[str, int] = {}
@@ -50,7 +51,7 @@ class BatchBuilder:
         self._numbers: list[int] = []
         self._references: list[str | None] = []
         self._run_ats: list[datetime | None] = []
-        self._batch = Batch()
+        self._payloads: list[str] = []
 
     def add(self, job: JobModel) -> None:
         """Add a job.
@@ -59,15 +60,14 @@ class BatchBuilder:
             InvalidJob: its payload is not JSON, or is over the limit.
 
         """
-        payload = to_json(job.payload, "payload", self._payload_limit)
-        self._batch.payloads.append(payload)
-        self._numbers.append(self._number_of(job, job.queue_name or self._config.queue_name))
+        self._payloads.append(to_json(job.payload, "payload", self._payload_limit))
+        self._numbers.append(self._number_of(job, job.queue_name or self._queue))
         self._references.append(job.reference)
         self._run_ats.append(job.run_at)
 
     def build(self) -> Batch:
         """Return the batch."""
-        batch = self._batch
+        batch = Batch(payloads=self._payloads)
         batch.ids = [FastUUID(job_id) for job_id in new_job_ids(len(batch.payloads))]
         for number, jobs in Counter(self._numbers).items():
             queue = self._queues[number - 1]

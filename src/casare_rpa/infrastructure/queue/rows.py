@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from casare_rpa.infrastructure.queue.models import (
@@ -35,57 +36,53 @@ _UNSET: dict[str, Any] = {
 }
 
 
-def claimed_job(
-    row: Sequence[Any], queue: str, robot_id: str, begun: datetime, ends: datetime, *, start: bool
-) -> JobModel:
-    """Return the model of a job that this robot has claimed, holding its lease token.
+class ClaimedJobs:
+    """Makes the models of one claim.
 
     Args:
-        row: begins as a `ClaimedRow`.
-        queue: where it was claimed.
-        robot_id: who has claimed it.
-        begun: when its lease began.
-        ends: when its lease ends.
-        start: whether it is RUNNING already.
-
-    Raises:
-        ValueError, RecursionError: Python cannot read its JSON.
+        queue: where it was made.
+        robot_id: by whom.
+        begun: when the leases began.
+        start: whether the jobs are RUNNING already.
 
     """
-    (
-        job_id, _seq, _route, token, _seconds, attempt, created_at, workflow, payload, priority, tenant_id, tags, metadata,
-        reference, run_at, max_retries, retry_delay, visibility_timeout, time_limit, on_crash, requirements, error, *_,
-    ) = row  # fmt: skip
-    return _model(
-        {
+
+    def __init__(self, queue: str, robot_id: str, begun: datetime, *, start: bool) -> None:
+        self._begun = begun
+        self._alike: dict[str, Any] = {
             **_UNSET,
-            "workflow": workflow,
-            "payload": _decode(payload),
-            "priority": priority,
             "queue_name": queue,
-            "tenant_id": tenant_id,
-            "tags": tags or [],
-            "metadata": {} if metadata is None else _decode(metadata),
-            "reference": reference,
-            "run_at": run_at,
-            "max_retries": max_retries,
-            "retry_delay": retry_delay,
-            "visibility_timeout": visibility_timeout,
-            "time_limit": time_limit,
-            "on_crash": on_crash,
-            "requirements": {} if requirements is None else _decode(requirements),
-            "id": job_id,
             "status": JobStatus.RUNNING if start else JobStatus.CLAIMED,
-            "attempt": attempt,
-            "created_at": created_at,
             "claimed_by": robot_id,
             "claimed_at": begun,
             "started_at": begun if start else None,
-            "lease_expires_at": ends,
-            "error": error,
-            LEASE_TOKEN: token,
         }
-    )
+        """What all of them have in common."""
+        self._ends: dict[float, datetime] = {}
+
+    def model(self, row: Sequence[Any]) -> JobModel:
+        """Return the model of a row, which begins as a `ClaimedRow`; it holds its lease token.
+
+        Raises:
+            ValueError, RecursionError: Python cannot read its JSON.
+
+        """
+        fields = self._alike.copy()
+        (
+            fields["id"], _seq, _route, fields[LEASE_TOKEN], seconds, fields["attempt"], fields["created_at"], fields["workflow"],
+            payload, fields["priority"], fields["tenant_id"], tags, metadata, fields["reference"], fields["run_at"],
+            fields["max_retries"], fields["retry_delay"], fields["visibility_timeout"], fields["time_limit"], fields["on_crash"],
+            requirements, fields["error"], *_,
+        ) = row  # fmt: skip
+        fields["payload"] = _scan(payload, 0)[0]
+        fields["tags"] = tags or []
+        fields["metadata"] = {} if metadata is None else _decode(metadata)
+        fields["requirements"] = {} if requirements is None else _decode(requirements)
+        ends = self._ends.get(seconds)
+        if ends is None:
+            ends = self._ends[seconds] = self._begun + timedelta(seconds=seconds)
+        fields["lease_expires_at"] = ends
+        return _model(fields)
 
 
 def found_job(row: asyncpg.Record) -> JobModel:

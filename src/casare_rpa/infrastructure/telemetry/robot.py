@@ -11,7 +11,7 @@ from casare_rpa.infrastructure.telemetry.log import Log, first_line
 from casare_rpa.infrastructure.telemetry.names import OTHER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from uuid import UUID
 
     from casare_rpa.infrastructure.telemetry.job import Job
@@ -73,10 +73,11 @@ class RobotTelemetry:
         """Return what there is to tell of a claimed job."""
         return Attempt(self._robot_id, self._queue, job)
 
-    def begun(self, attempt: Attempt) -> None:
-        """A handler is called."""
+    def begun(self, attempts: Iterable[Attempt]) -> None:
+        """Handlers are called."""
         if self._shows_jobs:
-            self._log.debug(Event.JOB_STARTED, **attempt.fields())
+            for attempt in attempts:
+                self._log.debug(Event.JOB_STARTED, **attempt.fields())
 
     def lease_lost(self, attempt: Attempt) -> None:
         """An attempt's lease is lost."""

@@ -85,6 +85,7 @@ class MemoryCalls(Calls):
         self, connection: MemoryConnection, claim: ClaimArguments, settle: SettleArguments | None = None
     ) -> ClaimReply:
         with self._store.lock:
+            claims.check_claim(claim)
             settled = settlements.settle_jobs(self._store, settle) if settle else []
             reply = claims.claim_jobs(self._store, claim)
         return reply._replace(settled=[(row["ordinal"], row["status"]) for row in settled])

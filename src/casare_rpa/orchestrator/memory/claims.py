@@ -30,7 +30,7 @@ def claim_jobs(store: Store, claim: ClaimArguments) -> ClaimReply:
         InvalidJob: the limit, the timeout or the robot's name cannot be.
 
     """
-    _check(claim)
+    check_claim(claim)
     now = store.clock.now()
     routes = _routes(store, claim)
     if claim.look_back and routes:
@@ -57,7 +57,8 @@ def start_jobs(store: Store, ids: Sequence[UUID], tokens: Sequence[UUID]) -> lis
     return [{"id": job.id, "started_at": job.started_at} for job in held]
 
 
-def _check(claim: ClaimArguments) -> None:
+def check_claim(claim: ClaimArguments) -> None:
+    """Raise `InvalidJob` unless these arguments can be."""
     if not (1 <= claim.limit <= 10_000 and 0.1 <= claim.visibility_timeout <= 1e6 and 1 <= len(claim.robot) <= 200):
         raise InvalidJob(
             "a claim is for 1 to 10000 jobs, with a visibility timeout of 0.1 to 1000000 seconds, by a robot with a name of "

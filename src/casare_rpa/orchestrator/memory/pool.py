@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from casare_rpa.foundation.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable, Generator
 
 
 class MemoryConnection:
@@ -29,6 +28,10 @@ class MemoryConnection:
         """Close it; closing twice is safe."""
         self.terminate()
 
+    def is_closed(self) -> bool:
+        """Whether it is of no use any more; it always is."""
+        return False
+
 
 class MemoryPool:
     """Lends connections, to the process that made the queue."""
@@ -36,23 +39,40 @@ class MemoryPool:
     def __init__(self, process: int) -> None:
         self._process = process
 
-    @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[MemoryConnection]:
-        """Lend a connection, once everything else that is ready in this event loop has had its turn.
+    def get_max_size(self) -> int:
+        """One: nobody should keep it from call to call, for lending it is what gives others their turn."""
+        return 1
+
+    def acquire(self) -> _Loan:
+        """Lend a connection, to be awaited or entered, once everything else that is ready in this event loop has had its turn.
 
         Raises:
             ConfigError: this is another process, which has a copy of the queue that nobody else sees.
 
         """
         check_process(self._process)
-        await asyncio.sleep(0)
-        yield MemoryConnection()
+        return _Loan()
+
+    async def release(self, connection: MemoryConnection) -> None:
+        """Nothing comes back."""
 
     async def close(self) -> None:
         """Nothing is open."""
 
     def terminate(self) -> None:
         """Nothing is open."""
+
+
+class _Loan:
+    def __await__(self) -> Generator[Any, None, MemoryConnection]:
+        return self.__aenter__().__await__()
+
+    async def __aenter__(self) -> MemoryConnection:
+        await asyncio.sleep(0)
+        return MemoryConnection()
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing comes back."""
 
 
 def check_process(process: int) -> None:

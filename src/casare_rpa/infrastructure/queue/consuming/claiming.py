@@ -16,12 +16,11 @@ from casare_rpa.infrastructure.queue.consuming.floors import SWEEP_EVERY, SWEEP_
 from casare_rpa.infrastructure.queue.consuming.settlement import Settlement
 from casare_rpa.infrastructure.queue.consuming.settler import settle_arguments, statuses_of
 from casare_rpa.infrastructure.queue.models import JobStatus
-from casare_rpa.infrastructure.queue.pool import borrowed
-from casare_rpa.infrastructure.queue.rows import claimed_job
+from casare_rpa.infrastructure.queue.pool import KeptConnection
+from casare_rpa.infrastructure.queue.rows import ClaimedJobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     import asyncpg
@@ -86,7 +85,7 @@ class Claimer:
     ) -> None:
         self._config = config
         self._calls = calls
-        self._pool = pool
+        self._connection = KeptConnection(pool)
         self._lost_to_itself = lost_to_itself
         self._robot_id = robot_id
         self._incarnation = incarnation
@@ -140,6 +139,7 @@ class Claimer:
         """Claim no more, once the claim that is under way has come back."""
         async with self._one_at_a_time:
             self._finished = True
+            await self._connection.give_back()
 
     def _forget(self, jobs: list[JobModel]) -> None:
         """Hold these no more: nobody will get to see them, and the next heartbeat gives them back."""
@@ -186,7 +186,7 @@ class Claimer:
         if settle is not None and all(outcome == "completed" for outcome in settle.outcomes or ()):
             settle = settle._replace(outcomes=None)
         try:
-            async with borrowed(self._pool) as connection, asyncio.timeout(self._longest_call):
+            async with self._connection as connection, asyncio.timeout(self._longest_call):
                 reply = await self._calls.claim(connection, arguments, settle)
         except BaseException as error:
             self._leases.abandon_request(request)
@@ -216,20 +216,13 @@ class Claimer:
             if row[_SEQ] > highest.get(row[_ROUTE], 0):
                 highest[row[_ROUTE]] = row[_SEQ]
         self._floors.learn(highest, reply.request_xid, reply.oldest_xid, full=len(rows) >= limit)
-        ends: dict[float, datetime] = {}
+        claimed = ClaimedJobs(self._config.queue_name, self._robot_id, reply.claimed_at, start=start)
         jobs = []
         for row in sorted(rows, key=_in_order) if len(rows) > 1 else rows:
-            seconds = row[_SECONDS]
-            if seconds not in ends:
-                ends[seconds] = reply.claimed_at + timedelta(seconds=seconds)
             try:
-                job = claimed_job(
-                    row, self._config.queue_name, self._robot_id, reply.claimed_at, ends[seconds], start=start
-                )
+                jobs.append(claimed.model(row))
             except (ValueError, RecursionError) as error:
                 self._bury(ClaimedRow._make(row[: len(ClaimedRow._fields)]), error)
-            else:
-                jobs.append(job)
         return jobs
 
     def _bury(self, row: ClaimedRow, error: Exception) -> None:
@@ -244,5 +237,7 @@ class Claimer:
         self._settler.submit(Settlement(row.id, row.lease_token, "business", error=fault), settled)
 
 
-def _in_order(row: Sequence[Any]) -> tuple[int, int]:
-    return -row[_PRIORITY], row[_SEQ]
+def _in_order(row: Sequence[Any]) -> int:
+    """Return what sorts rows by priority, the highest first, then by place."""
+    priority, place = int(row[_PRIORITY]), int(row[_SEQ])
+    return place - (priority << 63)

@@ -3,7 +3,7 @@
 A floor is raised in three steps. A claim *saw* rows up to some place. The next claim's transaction number is higher than that of
 anybody who drew a lower place before: it *dates* the sighting. Once the oldest running transaction of a still later claim is no
 older than that date, whatever lies at or below the seen place has committed or never will: if that claim has passed over it, it
-becomes the floor. Until then the scan starts at the old one. See `claim_jobs` in the schema for why each step is sound.
+becomes the floor. Until then the scan starts at the old one. See `settle_and_claim` in the schema for why each step is sound.
 
 What could still lie below (a claimer that died between locking a row and committing) is found by a sweep from zero, which comes
 round every few seconds, and less often the longer it takes.

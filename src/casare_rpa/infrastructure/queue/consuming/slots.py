@@ -9,7 +9,8 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from casare_rpa.infrastructure.queue.consuming.execution import error_text, execute, failed
-from casare_rpa.infrastructure.queue.consuming.settlement import RELEASED, Ending, Settlement
+from casare_rpa.infrastructure.queue.consuming.settlement import COMPLETED, RELEASED, Ending, Settlement
+from casare_rpa.infrastructure.queue.models import LEASE_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
@@ -27,10 +28,10 @@ class Execution:
 
     __slots__ = ("asked", "attempt", "ended", "job", "job_id", "lost", "task", "token")
 
-    def __init__(self, job: JobModel, job_id: UUID, token: UUID, attempt: Attempt) -> None:
+    def __init__(self, job: JobModel, attempt: Attempt) -> None:
         self.job = job
-        self.job_id = job_id
-        self.token = token
+        self.job_id: UUID = job.__dict__["id"]
+        self.token: UUID = job.__dict__[LEASE_TOKEN]
         self.attempt = attempt
         self.task: asyncio.Task[None] | None = None
         """The task in which the handler runs, while it does."""
@@ -89,7 +90,8 @@ class Slots:
         task, self._coming = self._coming, None
         while self._ready:
             execution = self._ready.popleft()
-            self._send_for_one()
+            if self._coming is None:
+                self._send_for_one()
             if execution.asked:
                 self._end(execution, RELEASED)
                 continue
@@ -110,7 +112,11 @@ class Slots:
     def _end(self, execution: Execution, ending: Ending) -> None:
         execution.task = None
         execution.ended = True
-        self._ended(execution, Settlement.of(execution.job_id, execution.token, ending))
+        if ending is COMPLETED:  # as nearly all do
+            settlement = Settlement(execution.job_id, execution.token, "completed")
+        else:
+            settlement = Settlement.of(execution.job_id, execution.token, ending)
+        self._ended(execution, settlement)
 
     async def _run(self, execution: Execution) -> Ending:
         with execution.attempt as attempt:

@@ -136,11 +136,11 @@ class Work:
         settling, self._waiting = self._waiting, []
         try:
             claimed = await self._claimer.claim(wanted, start=True, settling=settling)
+            self._settled_with_claim(settling, claimed.statuses)
         except BaseException:  # it may have been settled all the same
             self._waiting[:0] = settling
             self._settle_apart()
             raise
-        self._settled_with_claim(settling, claimed.statuses)
         return claimed
 
     def _settled_with_claim(self, settlements: list[Settlement], statuses: Sequence[JobStatus | None]) -> None:
@@ -224,18 +224,13 @@ class Work:
             execution.cancel()
 
     def _begin(self, jobs: Sequence[JobModel], slots: Slots) -> None:
-        executions = []
-        for job in jobs:
-            job_id, token = job.id, job.lease_token
-            if job_id is None or token is None:
-                continue
-            execution = Execution(job, job_id, token, self._telemetry.attempt(job))
-            self._executions[token] = execution
-            self._telemetry.begun(execution.attempt)
-            executions.append(execution)
-        if executions:
-            self._all_ended.clear()
-            slots.begin(executions)
+        if not jobs:
+            return
+        executions = [Execution(job, self._telemetry.attempt(job)) for job in jobs]
+        self._executions.update((execution.token, execution) for execution in executions)
+        self._telemetry.begun(execution.attempt for execution in executions)
+        self._all_ended.clear()
+        slots.begin(executions)
 
     def _handler_ended(self, execution: Execution, settlement: Settlement) -> None:
         if execution.lost:
@@ -246,9 +241,10 @@ class Work:
     def _settle(self, settlement: Settlement) -> None:
         """Begin to settle: with the next claim when that is made at once, else apart. The slot is free afterwards."""
         if self._claims_next:
+            if not self._waiting:
+                self._slot_freed.set()
+                self._wake.set()
             self._waiting.append(settlement)
-            self._slot_freed.set()
-            self._wake.set()
         else:
             self._settler.submit(settlement, self._settled)
 

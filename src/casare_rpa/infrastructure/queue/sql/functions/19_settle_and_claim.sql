@@ -1,13 +1,30 @@
 -- What a busy robot calls: settles the attempts that have ended and claims the next jobs, in one round trip and one transaction.
 --
--- Arguments: those of claim_jobs, then those of settle_jobs, in which NULL for
---   p_ids is that there is nothing to settle, and NULL for
---   p_outcomes that all have completed.
+-- Arguments:
+--   p_queue: the queue.
+--   p_limit: jobs at most, 1 to 10,000.
+--   p_robot: the robot's name, 1 to 200 characters.
+--   p_incarnation: the secret UUID that the robot has made for itself when it started.
+--   p_request: a number that grows with each claim of this incarnation; heartbeat gives back what came of one whose reply was lost.
+--   p_offers: what the robot offers to jobs that require something, see claim_jobs.
+--   p_visibility: seconds that a lease lasts without a heartbeat, 0.1 to 1,000,000, for jobs that do not say it themselves.
+--   p_start: whether the jobs are RUNNING at once; else they are CLAIMED until start_jobs.
+--   p_look_back: whether to look for jobs that have become due or were given back as well; true unless the robot did so a moment ago.
+--   p_floor_routes: routes that this robot knows a floor of.
+--   p_floors: for each of these routes the place, of those it was told before, up to which nothing is left; leave both out when in doubt.
+--   p_ids: the ids of the jobs to settle first; NULL is none.
+--   p_tokens: for each of them the lease token that its claim gave out.
+--   p_outcomes: for each of them how it ended, see settle_jobs; NULL is that all have completed.
+--   p_results: for each of them the result of a completed one, any JSON value of 1 MiB at most; NULL is none.
+--   p_errors: for each of them what went wrong with a failed one; NULL is nothing.
+--   p_retry_ins: for each of them the seconds until the next attempt of a failed one; NULL follows the job's `retry_delay`.
+--   p_enable_dlq: whether those that failed for good become dead letters, provided that the job says so too; else they end FAILED.
 -- Returns: first a row for each attempt that did not complete, with its `ordinal` and `status` as settle_jobs returns them; then a row
 --   for each job, in no order, which has an `id`; then one row of the claim itself, with `claimed_at`: when the leases began, of which each lasts
 --   its `lease_seconds`; `request_xid` and `oldest_xid`, see below; and `next_due`: when p_look_back is true and fewer jobs were found than asked
 --   for, the time at which the next deferred job is due, NULL if there is none.
--- Errors: those of claim_jobs and of settle_jobs; then neither has happened.
+-- Errors: CR004 for arguments out of range, another outcome, or a result that cannot be stored. CR005 for a queue that is not the login's.
+--   Nothing is settled or claimed then.
 -- Guarantees: those of claim_jobs and of settle_jobs.
 -- Inside: floors. Settled jobs leave dead entries at the head of the index, which vacuum cannot remove while any old snapshot is held;
 --   each scan would walk over all of them. So a robot says from which place it wants to scan each route. That is sound because of
@@ -98,7 +115,7 @@ BEGIN
         RETURNING j.id, j.seq, j.route_id, j.lease_token, j.lease_seconds, j.attempt, j.created_at, j.workflow, j.payload, j.priority, j.tenant_id,
                   j.tags, j.metadata, j.reference, j.run_at, j.max_retries, j.retry_delay, j.visibility_timeout, j.time_limit, j.on_crash,
                   j.requirements, j.error, NULL::integer, NULL::text, NULL::timestamptz, NULL::bigint, NULL::bigint, NULL::timestamptz;
-        IF v_followed THEN
+        IF v_followed AND EXISTS (SELECT FROM subscriptions s WHERE p_queue = ANY (s.wants) OR s.wants_jobs && v_ids) THEN
             PERFORM emit_jobs(CASE WHEN p_start THEN 'started' ELSE 'claimed' END, CASE WHEN p_start THEN 'RUNNING' ELSE 'CLAIMED' END::job_status, v_now, v_ids);
         END IF;
     END IF;
