@@ -26,6 +26,8 @@ SHORTEST_GAP = 0.005
 LONGEST_GAP = 0.05
 GAP_PER_ROBOT = 0.0005
 """Seconds between announcements: each wakes the listening session of every robot, whichever of them it is for."""
+GAP_OF_NOBODY = 0.02
+"""Seconds between announcements while no robot waits: one that begins to wait looks for jobs by itself."""
 
 
 class Announcer:
@@ -86,7 +88,9 @@ class Announcer:
             if self._jobs:
                 jobs, self._jobs = self._jobs, {}
                 fleet = await self._calls.announce(connection, jobs)
-                await asyncio.sleep(min(LONGEST_GAP, max(SHORTEST_GAP, GAP_PER_ROBOT * fleet)))
+                await asyncio.sleep(
+                    min(LONGEST_GAP, max(SHORTEST_GAP, GAP_PER_ROBOT * fleet)) if fleet else GAP_OF_NOBODY
+                )
             if time.monotonic() >= self._upkeep_due:
                 self._upkeep_due = time.monotonic() + await self._keep_up(connection)
             if not self._jobs and not self._stopping:

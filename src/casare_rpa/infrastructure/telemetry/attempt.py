@@ -14,7 +14,6 @@ from casare_rpa.infrastructure.telemetry.tracing import API, begin_process
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
-    from contextvars import Token
     from types import TracebackType
 
     from casare_rpa.infrastructure.telemetry.job import Job
@@ -28,7 +27,7 @@ _current: ContextVar[Attempt | None] = ContextVar("casare_attempt", default=None
 class Attempt:
     """What telemetry knows of an attempt; nothing that the handler does to the model changes it.
 
-    The handler runs inside of ``with attempt``. Whatever goes wrong with tracing, the handler runs.
+    The handler runs inside of ``with attempt``, in a context of its own. Whatever goes wrong with tracing, the handler runs.
     """
 
     seconds: float | None = None
@@ -36,7 +35,6 @@ class Attempt:
     # Set when there is something to keep: one of these is made for every job.
     _ended: tuple[str, str | None] = ("released", None)
     _span: ProcessSpan | None = None
-    _token: Token[Attempt | None] | None = None
     _began = 0.0
 
     def __init__(self, robot_id: str, queue: str, job: Job) -> None:
@@ -58,7 +56,7 @@ class Attempt:
         return fields | ({"trace_id": trace_id} if trace_id else {})
 
     def __enter__(self) -> Self:
-        self._token = _current.set(self)
+        _current.set(self)
         if API in _modules:
             self._enter_span()
         self._began = time.monotonic()
@@ -70,8 +68,6 @@ class Attempt:
         self.seconds = time.monotonic() - self._began
         if self._span is not None:
             self._leave_span(self._span)
-        if self._token is not None:
-            _current.reset(self._token)
 
     def _enter_span(self) -> None:
         try:

@@ -49,14 +49,12 @@ SET plan_cache_mode = force_generic_plan SET jit = off SET enable_seqscan = off 
 #variable_conflict use_column
 DECLARE
     v_now    timestamptz := clock();
-    v_tenant text;
-    v_oldest bigint := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+    v_scope  record;
     v_ids    uuid[];
     v_routes bigint[];
     v_ready  bigint[];
     v_floors bigint[];
     v_priorities smallint[];
-    v_followed boolean;
     v_xid    bigint;
     v_secret bytea;
 BEGIN
@@ -64,26 +62,39 @@ BEGIN
         RAISE EXCEPTION 'a claim is for 1 to 10000 jobs, with a visibility timeout of 0.1 to 1000000 seconds, by a robot with a name of 1 to 200 characters'
             USING ERRCODE = 'CR004';
     END IF;
-    v_tenant := caller_tenant(p_queue);
-    IF p_ids IS NOT NULL AND (p_outcomes IS NOT NULL OR complete_jobs(p_ids, p_tokens, p_results, v_now) < cardinality(p_ids)) THEN
-        -- What has just completed is answered as settled before.
-        FOR ordinal, status IN SELECT s.ordinal, s.status FROM settle_jobs(
-            p_ids, p_tokens, coalesce(p_outcomes, array_fill('completed'::text, ARRAY[cardinality(p_ids)])), p_results, p_errors, p_retry_ins, p_enable_dlq) s
-        LOOP
-            RETURN NEXT;
-        END LOOP;
-        ordinal := NULL;
-        status := NULL;
+    -- One look for all of it: setting up a query costs as much as running it.
+    SELECT l.login IS NULL OR p_queue <> ALL (l.queues) AS in_doubt, f.routes, f.priorities, f.floors,
+           pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest, EXISTS (SELECT FROM subscriptions) AS followed
+      INTO v_scope
+      FROM (VALUES (session_user)) s(login) LEFT JOIN logins l ON l.login = s.login
+     CROSS JOIN LATERAL (
+           SELECT array_agg(d.route_id) AS routes, array_agg(d.priority) AS priorities, array_agg(d.floor) AS floors
+             FROM (SELECT DISTINCT ON (r.priority, r.route_id) r.route_id, r.priority, coalesce(p_floors[array_position(p_floor_routes, r.route_id)], 0) AS floor
+                     FROM routes r
+                    WHERE r.queue_name = p_queue AND (l.tenant_id IS NULL OR r.tenant_id = l.tenant_id)
+                      AND (r.requirements IS NULL OR r.requirements <@ p_offers)
+                      AND NOT EXISTS (SELECT FROM paused_queues p WHERE p.queue_name = p_queue)
+                    ORDER BY r.priority DESC, r.route_id) d) f;
+    IF v_scope.in_doubt THEN
+        PERFORM caller_tenant(p_queue);
+    END IF;
+    v_routes := v_scope.routes;
+    v_priorities := v_scope.priorities;
+    v_floors := v_scope.floors;
+
+    IF p_ids IS NOT NULL THEN
+        IF p_outcomes IS NOT NULL OR complete_jobs(p_ids, p_tokens, p_results, v_now, v_scope.followed) < cardinality(p_ids) THEN
+            -- What has just completed is answered as settled before.
+            FOR ordinal, status IN SELECT s.ordinal, s.status FROM settle_jobs(
+                p_ids, p_tokens, coalesce(p_outcomes, array_fill('completed'::text, ARRAY[cardinality(p_ids)])), p_results, p_errors, p_retry_ins, p_enable_dlq) s
+            LOOP
+                RETURN NEXT;
+            END LOOP;
+            ordinal := NULL;
+            status := NULL;
+        END IF;
     END IF;
 
-    SELECT array_agg(f.route_id), array_agg(f.priority), array_agg(f.floor), EXISTS (SELECT FROM subscriptions)
-      INTO v_routes, v_priorities, v_floors, v_followed
-      FROM (SELECT DISTINCT ON (r.priority, r.route_id) r.route_id, r.priority, coalesce(p_floors[array_position(p_floor_routes, r.route_id)], 0) AS floor
-              FROM routes r
-             WHERE r.queue_name = p_queue AND (v_tenant IS NULL OR r.tenant_id = v_tenant)
-               AND (r.requirements IS NULL OR r.requirements <@ p_offers)
-               AND NOT EXISTS (SELECT FROM paused_queues p WHERE p.queue_name = p_queue)
-             ORDER BY r.priority DESC, r.route_id) f;
     IF p_look_back AND v_routes IS NOT NULL THEN
         PERFORM upkeep_if_overdue(v_now), promote_jobs(v_routes, v_now, p_limit);
         v_floors := below_returned_jobs(v_routes, v_floors);
@@ -95,10 +106,10 @@ BEGIN
           FROM unnest(v_routes, v_priorities, v_floors) WITH ORDINALITY f(route_id, priority, floor, ordinal)
          CROSS JOIN LATERAL (SELECT FROM jobs j WHERE j.route_id = f.route_id AND j.status = 'PENDING' AND NOT j.deferred AND j.seq > f.floor
                               ORDER BY j.seq LIMIT 1) c; -- with EXISTS, all ready jobs of all queues would be walked
+        v_ids := lock_ready_jobs(v_ready, v_priorities, v_floors, p_limit);
     ELSE
-        v_ready := v_routes;
+        v_ids := lock_ready_jobs(v_routes, v_priorities, v_floors, p_limit);
     END IF;
-    v_ids := lock_ready_jobs(v_ready, v_priorities, v_floors, p_limit);
 
     IF cardinality(v_ids) > 0 THEN
         v_xid := pg_current_xact_id()::text::bigint;
@@ -115,7 +126,7 @@ BEGIN
         RETURNING j.id, j.seq, j.route_id, j.lease_token, j.lease_seconds, j.attempt, j.created_at, j.workflow, j.payload, j.priority, j.tenant_id,
                   j.tags, j.metadata, j.reference, j.run_at, j.max_retries, j.retry_delay, j.visibility_timeout, j.time_limit, j.on_crash,
                   j.requirements, j.error, NULL::integer, NULL::text, NULL::timestamptz, NULL::bigint, NULL::bigint, NULL::timestamptz;
-        IF v_followed AND EXISTS (SELECT FROM subscriptions s WHERE p_queue = ANY (s.wants) OR s.wants_jobs && v_ids) THEN
+        IF v_scope.followed AND EXISTS (SELECT FROM subscriptions s WHERE p_queue = ANY (s.wants) OR s.wants_jobs && v_ids) THEN
             PERFORM emit_jobs(CASE WHEN p_start THEN 'started' ELSE 'claimed' END, CASE WHEN p_start THEN 'RUNNING' ELSE 'CLAIMED' END::job_status, v_now, v_ids);
         END IF;
     END IF;
@@ -127,6 +138,6 @@ BEGIN
     END IF;
     claimed_at := v_now;
     request_xid := v_xid;
-    oldest_xid := v_oldest;
+    oldest_xid := v_scope.oldest;
     RETURN NEXT;
 END $$;

@@ -1,5 +1,6 @@
 -- Moves jobs into history whose attempts completed, of those that are held under these tokens, and returns how many that were.
-CREATE OR REPLACE FUNCTION complete_jobs(p_ids uuid[], p_tokens uuid[], p_results jsonb[], p_now timestamptz) RETURNS integer
+-- p_followed says whether anybody at all wants to hear of jobs.
+CREATE OR REPLACE FUNCTION complete_jobs(p_ids uuid[], p_tokens uuid[], p_results jsonb[], p_now timestamptz, p_followed boolean) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
     v_completed integer;
@@ -21,7 +22,7 @@ BEGIN
            m.queue_name, m.workflow, m.on_crash, m.tenant_id, m.reference, m.claimed_by, m.tags, m.metadata, m.requirements, m.payload, m.result
       FROM moved m;
     GET DIAGNOSTICS v_completed = ROW_COUNT;
-    IF v_completed > 0 AND EXISTS (SELECT FROM subscriptions s WHERE s.wants <> '{}' OR s.wants_jobs && p_ids) THEN
+    IF p_followed AND v_completed > 0 THEN
         PERFORM emit_completed(p_now, p_ids);
     END IF;
     RETURN v_completed;

@@ -34,11 +34,11 @@ BEGIN
             (SELECT o FROM unnest(p_outcomes) o WHERE (o IN ('completed', 'failed', 'business', 'released')) IS NOT TRUE LIMIT 1) USING ERRCODE = 'CR004';
     END IF;
     IF 'completed' = ALL (p_outcomes) THEN
-        v_completed := complete_jobs(p_ids, p_tokens, p_results, v_now);
+        v_completed := complete_jobs(p_ids, p_tokens, p_results, v_now, EXISTS (SELECT FROM subscriptions));
     ELSE
         -- Two steps follow that lock rows: all of them are locked here first, in the one order.
         PERFORM FROM unnest(p_ids, p_tokens) u(id, token) JOIN jobs j ON j.id = u.id AND j.lease_token = u.token ORDER BY j.id FOR UPDATE OF j;
-        SELECT count(*), complete_jobs(array_agg(u.id), array_agg(u.token), array_agg(u.result), v_now) INTO v_completing, v_completed
+        SELECT count(*), complete_jobs(array_agg(u.id), array_agg(u.token), array_agg(u.result), v_now, EXISTS (SELECT FROM subscriptions)) INTO v_completing, v_completed
           FROM unnest(p_ids, p_tokens, p_outcomes, p_results) u(id, token, outcome, result) WHERE u.outcome = 'completed';
     END IF;
     IF v_completed = cardinality(p_ids) THEN
