@@ -28,7 +28,11 @@ class Report:
     refused: list[dict[str, str]] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     """Systems that cannot run here, and scenarios that a system cannot do ("system: scenario"), each with the reason."""
-    ratios: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ratios: dict[str, float | None] = field(default_factory=dict)
+    """The median of each ratio's pairs; None where there is no pair."""
+    pairs: dict[str, list[float]] = field(default_factory=dict)
+    no_ratio: dict[str, str] = field(default_factory=dict)
+    """Why a ratio is None."""
     _samples: dict[Key, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     _units: dict[Key, str] = field(default_factory=dict)
 
@@ -52,10 +56,10 @@ class Report:
         ours, theirs = self._samples.get(above, {}), self._samples.get(below, {})
         pairs = [ours[turn] / theirs[turn] for turn in sorted(ours.keys() & theirs.keys()) if theirs[turn]]
         if pairs:
-            self.ratios[name] = {"value": statistics.median(pairs), "pairs": pairs}
+            self.ratios[name], self.pairs[name] = statistics.median(pairs), pairs
         else:
             why = self._why_not(above, ours) or self._why_not(below, theirs) or "no turn has figures of both"
-            self.ratios[name] = {"value": None, "why": why}
+            self.ratios[name], self.no_ratio[name] = None, why
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the figures, in the order in which they first came."""
@@ -66,13 +70,14 @@ class Report:
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the whole report."""
+        """Return the whole report; what is `missing` are systems, what they cannot do, and ratios, each with the reason."""
         return {
             "machine": self.machine,
             "rows": self.rows(),
             "ratios": self.ratios,
+            "pairs": self.pairs,
             "refused": self.refused,
-            "missing": self.missing,
+            "missing": self.missing | self.no_ratio,
         }
 
     def write(self, path: Path) -> None:

@@ -20,7 +20,7 @@ def show(report: Report, console: Console) -> None:
     for table in _scenarios(report.rows()):
         console.print(table)
     if report.ratios:
-        console.print(_ratios(report.ratios))
+        console.print(_ratios(report))
     if report.refused:
         console.print(
             _pairs("Refused", ("where", "why"), [(f"{r['scenario']}, {r['system']}", r["why"]) for r in report.refused])
@@ -57,10 +57,10 @@ def _scenario(name: str, rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _ratios(ratios: dict[str, dict[str, Any]]) -> Table:
+def _ratios(report: Report) -> Table:
     rows = [
-        (name, number(ratio["value"]) if ratio["value"] is not None else f"- ({ratio['why']})")
-        for name, ratio in ratios.items()
+        (name, f"- ({report.no_ratio[name]})" if ratio is None else number(ratio))
+        for name, ratio in report.ratios.items()
     ]
     return _pairs("Ratios (median of the pairs)", ("ratio", ""), rows)
 

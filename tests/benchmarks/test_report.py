@@ -30,14 +30,15 @@ def test_a_row_is_the_median_of_the_turns():
 def test_a_ratio_is_the_median_of_the_pairs_and_not_the_ratio_of_the_medians():
     report = _filled([10, 20, 90], [10, 5, 30])
     report.set_ratio("drain_vs_peer", OURS, THEIRS)
-    assert report.ratios["drain_vs_peer"] == {"value": 3, "pairs": [1, 4, 3]}
+    assert report.ratios == {"drain_vs_peer": 3}
+    assert report.pairs == {"drain_vs_peer": [1, 4, 3]}
 
 
 def test_a_turn_that_only_one_of_them_has_makes_no_pair():
     report = _filled([10, 20], [])
     report.add(*THEIRS, 5, "jobs/s", 1)
     report.set_ratio("drain_vs_peer", OURS, THEIRS)
-    assert report.ratios["drain_vs_peer"]["pairs"] == [4]
+    assert report.pairs["drain_vs_peer"] == [4]
 
 
 def test_a_peer_without_figures_has_no_ratio_but_a_reason():
@@ -51,8 +52,8 @@ def test_a_peer_without_figures_has_no_ratio_but_a_reason():
     report.missing["peer"] = "no Node.js"
     report.set_ratio("missing", OURS, THEIRS)
 
-    assert {name: ratio["value"] for name, ratio in report.ratios.items()} == dict.fromkeys(report.ratios)
-    assert {name: ratio["why"] for name, ratio in report.ratios.items()} == {
+    assert report.ratios == dict.fromkeys(("not measured", "refused", "cannot", "missing"))
+    assert report.no_ratio == {
         "not measured": "peer was not measured in drain",
         "refused": "peer, refused: 2 errors",
         "cannot": "peer: it has no bulk",
@@ -65,18 +66,25 @@ def test_pairs_of_different_turns_say_so():
     report.add(*OURS, 1, "jobs/s", 0)
     report.add(*THEIRS, 1, "jobs/s", 1)
     report.set_ratio("drain_vs_peer", OURS, THEIRS)
-    assert report.ratios["drain_vs_peer"] == {"value": None, "why": "no turn has figures of both"}
+    assert report.ratios == {"drain_vs_peer": None}
+    assert report.no_ratio == {"drain_vs_peer": "no turn has figures of both"}
 
 
 def test_the_file_has_the_agreed_parts(tmp_path):
     report = _filled([1], [2])
+    report.missing["oban"] = "needs Python 3.12"
+    report.set_ratio("drain_vs_peer", OURS, THEIRS)
+    report.set_ratio("drain_vs_oban", OURS, Key("drain", "oban", "rate"))
     report.write(tmp_path / "new" / "quick.json")
     found = json.loads((tmp_path / "new" / "quick.json").read_text())
-    assert list(found) == ["machine", "rows", "ratios", "refused", "missing"]
+    assert list(found) == ["machine", "rows", "ratios", "pairs", "refused", "missing"]
+    assert found["ratios"] == {"drain_vs_peer": 0.5, "drain_vs_oban": None}
+    assert found["pairs"] == {"drain_vs_peer": [0.5]}
+    assert found["missing"] == {"oban": "needs Python 3.12", "drain_vs_oban": "oban: needs Python 3.12"}
     assert found["rows"][0] == {"scenario": "drain", "system": "casare", "metric": "rate", "value": 1, "unit": "jobs/s"}
 
 
 def test_a_rate_of_nothing_is_no_divisor():
     report = _filled([4, 4], [0, 2])
     report.set_ratio("drain_vs_peer", OURS, THEIRS)
-    assert report.ratios["drain_vs_peer"]["pairs"] == [2]
+    assert report.pairs["drain_vs_peer"] == [2]

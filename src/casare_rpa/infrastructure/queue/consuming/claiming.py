@@ -38,6 +38,8 @@ _ID, _SEQ, _ROUTE, _TOKEN, _SECONDS, _PRIORITY = map(
 )
 LOOK_BACK_EVERY = 0.25
 """Seconds between looks at due and returned jobs while there is enough other work."""
+CHEAP_SWEEP = 0.02
+"""Seconds that a sweep may take to come before a look at what is new, and not after it."""
 SHORTEST_PATIENCE = 2.0
 """Seconds that the reply to a claim is waited for, at least; else half a visibility timeout."""
 
@@ -102,7 +104,7 @@ class Claimer:
         """Held from the moment that free slots are counted until they are taken."""
         self._looked_back = self._swept = float("-inf")
         self._sweep_took = 0.0
-        self._finished = False
+        self._found_nothing = self._finished = False
 
     async def claim(self, limit: int, *, start: bool, settling: list[Settlement] | None = None) -> Claimed:
         """Claim up to `limit` jobs, and settle what has ended in the same transaction.
@@ -118,9 +120,13 @@ class Claimer:
                 return Claimed([])
             # A claim by hand keeps the strict order; a busy robot may find what came back a moment later.
             looks_back = not start or time.monotonic() - self._looked_back >= LOOK_BACK_EVERY
-            claimed = await self._claim(limit, start=start, look_back=looks_back, settling=settling)
+            sweeps = self._found_nothing and self._sweep_took < CHEAP_SWEEP and self._sweep_is_due()
+            if sweeps:  # instead of a look that will find nothing, and a sweep after it
+                claimed = await self._sweep(limit, start=start, settling=settling)
+            else:
+                claimed = await self._claim(limit, start=start, look_back=looks_back, settling=settling)
             try:
-                if len(claimed.jobs) < limit and not looks_back:
+                if len(claimed.jobs) < limit and not looks_back and not sweeps:
                     claimed = claimed.with_more(
                         await self._claim(limit - len(claimed.jobs), start=start, look_back=True)
                     )
@@ -132,6 +138,7 @@ class Claimer:
             except asyncio.CancelledError:
                 self._forget(claimed.jobs)
                 raise
+            self._found_nothing = not claimed.jobs
             self._telemetry.claimed(claimed.jobs)
             return claimed
 
@@ -151,9 +158,9 @@ class Claimer:
     def _sweep_is_due(self) -> bool:
         return time.monotonic() - self._swept >= max(SWEEP_EVERY, self._sweep_took / SWEEP_SHARE)
 
-    async def _sweep(self, limit: int, *, start: bool) -> Claimed:
+    async def _sweep(self, limit: int, *, start: bool, settling: list[Settlement] | None = None) -> Claimed:
         began = time.monotonic()
-        claimed = await self._claim(limit, start=start, look_back=True, floors=Floors())
+        claimed = await self._claim(limit, start=start, look_back=True, floors=Floors(), settling=settling)
         self._swept = time.monotonic()
         self._sweep_took = self._swept - began
         return claimed
