@@ -75,7 +75,8 @@ class Producer:
         if self._unfit:
             models = [JobModel(workflow=WORKFLOW, payload=payload, priority=20, requirements=NOBODY_HAS)] * jobs
         elif self._mixed:
-            return lambda: self._producer.enqueue_batch([mixed(payload) for _ in range(jobs)])
+            models = [JobModel(workflow=WORKFLOW, payload=payload, priority=n % 21) for n in range(21 * jobs)]
+            return lambda: self._producer.enqueue_batch([mixed(model) for model in random.sample(models, jobs)])
         else:
             models = [JobModel(workflow=WORKFLOW, payload=payload) for _ in range(jobs)]
         return lambda: self._producer.enqueue_batch(models)
@@ -84,11 +85,12 @@ class Producer:
         return await self._producer.enqueue_job(JobModel(workflow=WORKFLOW, payload=payload))
 
 
-def mixed(payload: Payload) -> JobModel:
-    """Return a job of any priority; one in ten is not due yet."""
-    later = timedelta(seconds=random.uniform(1, 3)) if random.random() < 0.1 else None
-    run_at = datetime.now(UTC) + later if later else None
-    return JobModel(workflow=WORKFLOW, payload=payload, priority=random.randint(0, 20), run_at=run_at)
+def mixed(model: JobModel) -> JobModel:
+    """Return the same job, or one in ten times one like it that is not due yet."""
+    if random.random() >= 0.1:
+        return model
+    run_at = datetime.now(UTC) + timedelta(seconds=random.uniform(1, 3))
+    return JobModel(workflow=model.workflow, payload=model.payload, priority=model.priority, run_at=run_at)
 
 
 def handler_of(tally: Tally, settled: Settled | None) -> Callable[[JobModel], Awaitable[None]]:
