@@ -1,4 +1,8 @@
-"""(g) Jobs of all priorities, some deferred, behind 5,000 that no robot can do; against a plain load in the same minute."""
+"""(g) Jobs of all priorities, some deferred, behind 5,000 that no robot can do; against a plain load in the same minute.
+
+Both loads have the same backlog. It is longer than that of a saturation, and the warm-up of both as long as the longest deferral:
+else jobs that are not due would be most of what waits, and feeders that pause, not the queue, would make the rate.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,18 @@ from benchmarks.measure import enqueue, installed, saturate_in
 from benchmarks.plan import SHAPES
 from benchmarks.report import Key
 from benchmarks.scenarios.cost import note
+from benchmarks.server import query
 
 if TYPE_CHECKING:
     from benchmarks.run import Run
     from benchmarks.systems import System
 
 UNFIT = 5000
+BACKLOG = 20_000
+"""Jobs that wait, in both loads: those that are not due yet are among them, and there must be others left to do."""
+BACKLOG = 8000
+LONGEST_DEFERRAL = 3.0
+ROUTES = "SELECT count(DISTINCT route_id) FROM pgqueuer.routes"
 
 
 def measure(run: Run) -> None:
@@ -38,9 +48,13 @@ def _measure_one(run: Run, system: System, scenario: str, turn: int) -> None:
             enqueue=shape.enqueue,
             consumers=shape.consumers,
             claim=shape.claim,
+            backlog=BACKLOG,
             seconds=plan.seconds,
-            warmup=plan.warmup,
+            warmup=LONGEST_DEFERRAL,
             mixed=mixed or None,
+            backlog=BACKLOG,
         )
         note(run.report, scenario, system.name, measured, turn)
-        run.say(f"{scenario}, {system.name}: {measured.answer.rate or 0:,.0f} jobs/s")
+        routes = int(query(url, ROUTES)[0][0])
+        run.report.add(scenario, system.name, "routes", routes, "routes", turn)
+        run.say(f"{scenario}, {system.name}: {measured.answer.rate or 0:,.0f} jobs/s, {routes} routes")
