@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from benchmarks.systems import System
 
 UNFIT = 5000
-BACKLOG = 20_000
-"""Jobs that wait, in both loads: those that are not due yet are among them, and there must be others left to do."""
 BACKLOG = 8000
 LONGEST_DEFERRAL = 3.0
 ROUTES = "SELECT count(DISTINCT route_id) FROM pgqueuer.routes"
@@ -52,7 +50,6 @@ def _measure_one(run: Run, system: System, scenario: str, turn: int) -> None:
             seconds=plan.seconds,
             warmup=LONGEST_DEFERRAL,
             mixed=mixed or None,
-            backlog=BACKLOG,
         )
         note(run.report, scenario, system.name, measured, turn)
         routes = int(query(url, ROUTES)[0][0])
