@@ -31,10 +31,9 @@ class Robot:
     def begin(self, *names: str, time_limit: float | None = None) -> list[Execution]:
         executions = []
         for name in names:
-            job_id, token = uuid4(), uuid4()
-            job = JobModel(workflow=name, id=job_id, time_limit=time_limit, attempt=1)
-            job.__dict__[LEASE_TOKEN] = token
-            executions.append(Execution(job, job_id, token, Attempt("robot-1", "q", job)))
+            job = JobModel(workflow=name, id=uuid4(), time_limit=time_limit, attempt=1)
+            job.__dict__[LEASE_TOKEN] = uuid4()
+            executions.append(Execution(job, Attempt("robot-1", "q", job)))
         self._begun += len(executions)
         self._slots.begin(executions)
         return executions
