@@ -100,7 +100,7 @@ async def test_only_a_robots_login_may_call_it(logins: Logins, config: QueueConf
 
 async def test_what_it_is_made_of_is_not_to_be_called(robot: Robot) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="complete_jobs"):
-        await robot.connection.fetch("SELECT pgqueuer.complete_jobs('{}', '{}', NULL, now())")
+        await robot.connection.fetch("SELECT pgqueuer.complete_jobs('{}', '{}', NULL, now(), false)")
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="lock_ready_jobs"):
         await robot.connection.fetch("SELECT pgqueuer.lock_ready_jobs('{}', '{}', '{}', 1)")
 
