@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 SHORTEST_GAP = 0.005
 LONGEST_GAP = 0.05
-GAP_PER_ROBOT = 0.0005
-"""Seconds between announcements: each wakes the listening session of every robot, whichever of them it is for."""
+GAP_PER_ROBOT = 0.0001
+"""Seconds between announcements: each wakes the listening session of every robot in the server, whichever of them it is for."""
 GAP_OF_NOBODY = 0.02
 """Seconds between announcements while no robot waits: one that begins to wait looks for jobs by itself."""
 

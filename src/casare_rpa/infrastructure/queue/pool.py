@@ -99,7 +99,7 @@ class KeptConnection:
         self._connection: asyncpg.Connection | None = None
 
     async def __aenter__(self) -> asyncpg.Connection:
-        if self._connection is not None and self._connection.is_closed():
+        if self._connection is not None and not _is_open(self._connection):
             await self.give_back()
         if self._connection is None:
             self._connection = await self._pool.acquire()
@@ -116,3 +116,10 @@ class KeptConnection:
         connection, self._connection = self._connection, None
         if connection is not None:
             await self._pool.release(connection)
+
+
+def _is_open(connection: asyncpg.Connection) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:  # it ended while nobody used it, and has gone back to its pool by itself
+        return False

@@ -35,6 +35,8 @@ LAST_BEATS = (0.0, 0.1, 0.3)
 """Seconds before each of the last heartbeats of a robot that stops after it has given up a claim."""
 LONGEST_STOP = 5.0
 """Seconds that a lifeline gets to end: a link that says nothing must not hold up a robot that stops."""
+JOBS_ARE_READY = "jobs"
+"""What a robot is told when it is one of those that are to look for jobs, see `wake_robots` in the schema."""
 RETRY_WAITING = 0.2
 """Seconds until a robot asks again to hear of jobs when that was refused; it polls meanwhile."""
 
@@ -251,6 +253,8 @@ class Lifeline:
     def _heard_of_me(self, _connection: Any, _pid: int, _channel: str, message: str) -> None:
         if message == self._proof:
             self._heard_proof = True
+        elif message == JOBS_ARE_READY:
+            self._listener.jobs_announced()
         else:
             self._beat_due = 0.0
             if self._poked is not None:

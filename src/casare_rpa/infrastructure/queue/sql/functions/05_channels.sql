@@ -26,13 +26,17 @@ LANGUAGE sql VOLATILE AS $$ SELECT notify_quietly(queue_channel(p_queue), p_jobs
 CREATE OR REPLACE FUNCTION waiting_key(p_queue text) RETURNS bigint
 LANGUAGE sql STABLE AS $$ SELECT hashtextextended('casare waits ' || current_schema() || '/' || p_queue, 0) $$;
 
--- Robots of a queue that were seen lately and may claim what the caller's tenant has: a tenant's login that invents robots makes those
--- of other tenants sleep no longer.
-CREATE OR REPLACE FUNCTION fleet_size(p_queue text, p_now timestamptz) RETURNS integer
+-- Robots of a queue that were seen lately and may claim what a tenant has: a tenant's login that invents robots makes those of other
+-- tenants sleep no longer. Plain SQL, so that it becomes part of the query.
+CREATE OR REPLACE FUNCTION robots_of(p_queue text, p_tenant text, p_now timestamptz) RETURNS SETOF robots
 LANGUAGE sql STABLE AS $$
-    SELECT count(*)::integer FROM caller_scope() c, robots r
-     WHERE r.queue_name = p_queue AND r.seen_at > p_now - interval '40 seconds' AND (c.tenant IS NULL OR r.tenant_id IS NULL OR r.tenant_id = c.tenant)
+    SELECT r.* FROM robots r
+     WHERE r.queue_name = p_queue AND r.seen_at > p_now - interval '40 seconds' AND (p_tenant IS NULL OR r.tenant_id IS NULL OR r.tenant_id = p_tenant)
 $$;
+
+-- How many of them there are for the caller.
+CREATE OR REPLACE FUNCTION fleet_size(p_queue text, p_now timestamptz) RETURNS integer
+LANGUAGE sql STABLE AS $$ SELECT count(*)::integer FROM caller_scope() c CROSS JOIN LATERAL robots_of(p_queue, c.tenant, p_now) $$;
 
 -- The channels that a robot listens on: names are digests, and differ from schema to schema.
 --

@@ -10,17 +10,40 @@
 CREATE OR REPLACE FUNCTION announce_jobs(p_queues text[], p_jobs bigint[]) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-    v_fleet integer := 0;
+    v_fleet  integer := 0;
+    v_tenant text;
 BEGIN
     FOR i IN 1 .. cardinality(p_queues) LOOP
-        PERFORM caller_tenant(p_queues[i]);
+        v_tenant := caller_tenant(p_queues[i]);
         IF pg_try_advisory_lock(waiting_key(p_queues[i])) THEN
             PERFORM pg_advisory_unlock(waiting_key(p_queues[i]));
         ELSE
-            PERFORM announce(p_queues[i], p_jobs[i]);
-            v_fleet := greatest(v_fleet, fleet_size(p_queues[i], clock()));
+            v_fleet := greatest(v_fleet, wake_robots(p_queues[i], p_jobs[i], v_tenant));
         END IF;
     END LOOP;
+    RETURN v_fleet;
+END $$;
+
+-- Tells robots of a queue that jobs are ready, about twice as many as there are jobs, and returns how many it has. A few are told all
+-- at once, and choose among themselves. Of many, some are chosen by chance and told one by one: a message that all of them hear would
+-- wake all of their programs.
+CREATE OR REPLACE FUNCTION wake_robots(p_queue text, p_jobs bigint, p_tenant text) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_now   timestamptz := clock();
+    v_fleet integer := (SELECT count(*) FROM robots_of(p_queue, p_tenant, v_now));
+    v_woken integer := greatest(6, 2 * least(p_jobs, 10000));
+    v_from  uuid := gen_random_uuid();
+BEGIN
+    IF v_fleet <= 2 * v_woken THEN
+        PERFORM announce(p_queue, p_jobs);
+    ELSE
+        PERFORM notify_quietly(robot_channel(w.incarnation), 'jobs')
+           FROM ((SELECT r.incarnation FROM robots_of(p_queue, p_tenant, v_now) r WHERE r.incarnation >= v_from ORDER BY r.incarnation LIMIT v_woken)
+                 UNION ALL
+                 (SELECT r.incarnation FROM robots_of(p_queue, p_tenant, v_now) r WHERE r.incarnation < v_from ORDER BY r.incarnation LIMIT v_woken)
+                 LIMIT v_woken) w;
+    END IF;
     RETURN v_fleet;
 END $$;
 
