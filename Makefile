@@ -20,7 +20,7 @@ help:
 	@echo 'make test     run the tests (ARGS=... goes to pytest, CASARE_PG_BIN=<bin folder> picks another PostgreSQL)'
 	@echo 'make check    run the linters, the type checker, the import rules and the docs; report all of them'
 	@echo 'make docs     build the documents into build/docs'
-	@echo 'make bench    measure the queue beside its peers (some tens of minutes; make bench-quick: a few; ARGS=--help)'
+	@echo 'make bench    measure the queue beside its peers (half an hour; make bench-quick: 6 minutes; ARGS=--help)'
 	@echo
 	@echo 'Needs Python 3.11 or later, git and make. PYTHON=<interpreter> chooses the Python.'
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from benchmarks import plots, tables
+from benchmarks.estimate import estimate
 from benchmarks.machine import facts
 from benchmarks.plan import FULL, QUICK
 from benchmarks.report import Report
@@ -30,6 +31,8 @@ def main() -> None:
     """Carry out what the command line says. Exits 1 when nothing could be measured or a run was refused."""
     arguments = _parse()
     plan = QUICK if arguments.quick else FULL
+    minutes = estimate(plan, arguments.only, arguments.systems) / 60
+    print(f"The {plan.name} run will take about {minutes:.0f} minutes", file=sys.stderr, flush=True)
     began = time.monotonic()
     report = Report()
     with Server() as server:
@@ -45,25 +48,45 @@ def main() -> None:
     report.machine["seconds"] = round(time.monotonic() - began)
     path = arguments.out or OUT / f"{plan.name}.json"
     report.write(path)
-    drawn = plots.draw(report, path.parent, path.stem)
+    pictures = arguments.plots or path.parent
+    drawn = plots.draw(report, pictures, "" if arguments.plots else f"{path.stem}-")
     console = Console(width=None if sys.stdout.isatty() else 160)
     tables.show(report, console)
-    console.print(f"Written: {path} and {len(drawn)} pictures beside it", highlight=False)
+    console.print(f"Written: {path}, and {len(drawn)} pictures in {pictures}", highlight=False)
     sys.exit(1 if report.refused or not report.rows() else 0)
 
 
 def _parse() -> argparse.Namespace:
+    quick, full = (estimate(plan, SCENARIOS, SYSTEMS) / 60 for plan in (QUICK, FULL))
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Measure the queue beside its peers and a bare floor."
+        prog="python -m benchmarks",
+        description="Measure the queue beside its peers and a bare floor, on a PostgreSQL of its own. Prints tables, and writes "
+        "the figures as JSON and pictures of them. Exits 1 when a figure was refused or there is none.",
+        epilog=f"On two quiet cores the full run takes about {full:.0f} minutes, the quick one {quick:.0f}; a run says at its "
+        "start how long it will take. Figures mean something only on a machine with nothing else to do.",
     )
-    parser.add_argument("--quick", action="store_true", help="a few minutes instead of some tens")
-    parser.add_argument("--only", type=_names(SCENARIOS), default=SCENARIOS, help=f"of {','.join(SCENARIOS)}")
+    parser.add_argument("--quick", action="store_true", help="fewer systems, rounds and seconds")
     parser.add_argument(
-        "--systems", type=_names(tuple(SYSTEMS)), default=tuple(SYSTEMS), help=f"of {','.join(SYSTEMS)}"
+        "--only",
+        type=_names(SCENARIOS),
+        default=SCENARIOS,
+        metavar="NAME,...",
+        help=f"measure these scenarios alone, in this order; of {', '.join(SCENARIOS)}",
     )
     parser.add_argument(
-        "--out", type=Path, help="the file of results, by default benchmarks/out/quick.json or full.json"
+        "--systems",
+        type=_names(tuple(SYSTEMS)),
+        default=tuple(SYSTEMS),
+        metavar="NAME,...",
+        help=f"measure these systems alone, where the plan has them; of {', '.join(SYSTEMS)}",
     )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="where results go as JSON; by default benchmarks/out/full.json or quick.json, the pictures beside it",
+    )
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="where the pictures go, named by scenario alone")
     return parser.parse_args()
 
 

@@ -28,7 +28,7 @@ class Order:
         backlog: jobs that wait before the feeders pause, max(2000, 10 * enqueue) by default.
         robots: workers in this process.
         slots: jobs that each of them runs at once.
-        rate: jobs submitted in a second.
+        rate: jobs submitted in a second, by default as many as go.
         local_queue: fetch many jobs ahead into the process, for systems that can.
         mixed: priorities 0 to 20 at random, and a tenth of the jobs deferred by 1 to 3 seconds.
         unfit: jobs that no worker can do, with the highest priority.

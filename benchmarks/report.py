@@ -34,6 +34,7 @@ class Report:
     no_ratio: dict[str, str] = field(default_factory=dict)
     """Why a ratio is None."""
     _samples: dict[Key, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+    _ratio_names: dict[tuple[Key, Key], str] = field(default_factory=dict)
     _units: dict[Key, str] = field(default_factory=dict)
 
     def add(self, scenario: str, system: str, metric: str, value: float, unit: str, turn: int = 0) -> None:
@@ -53,6 +54,7 @@ class Report:
 
     def set_ratio(self, name: str, above: Key, below: Key) -> None:
         """Note the median of the ratios of the pairs, each of one turn; null with the reason where there is no pair."""
+        self._ratio_names[above, below] = name
         ours, theirs = self._samples.get(above, {}), self._samples.get(below, {})
         pairs = [ours[turn] / theirs[turn] for turn in sorted(ours.keys() & theirs.keys()) if theirs[turn]]
         if pairs:
@@ -60,6 +62,10 @@ class Report:
         else:
             why = self._why_not(above, ours) or self._why_not(below, theirs) or "no turn has figures of both"
             self.ratios[name], self.no_ratio[name] = None, why
+
+    def ratio_of(self, above: Key, below: Key) -> float | None:
+        """Return the ratio that was noted for these figures, under whatever name."""
+        return self.ratios.get(self._ratio_names.get((above, below), ""))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the figures, in the order in which they first came."""

@@ -36,6 +36,12 @@ class Fleet:
         """Return the CPU time of all its processes so far."""
         return sum(client.cpu_seconds() for client in self.clients)
 
+    def ended(self) -> int:
+        """Return how many jobs have ended so far. Raises as `Client.wait_for`."""
+        for client in self.clients:
+            client.say("count")
+        return sum(int(client.wait_for("count")["ended"]) for client in self.clients)
+
     def stop(self) -> Answer:
         """Let all robots stop, and return their answers as one. Raises as `Client.answer`."""
         for client in self.clients:

@@ -172,19 +172,23 @@ class Talk:
     def read_line(self) -> str:
         return self._input.readline().decode()
 
-    async def told(self) -> None:
-        """Wait for the next line, whatever it says, or the end of standard input."""
-        told = asyncio.Event()
+    async def told(self) -> str:
+        """Wait for the next line and return it; an empty one is the end of standard input."""
         loop = asyncio.get_running_loop()
+        told: asyncio.Future[str] = loop.create_future()
+
+        def tell(line: str) -> None:
+            if not told.done():
+                told.set_result(line)
 
         def wait() -> None:
-            self.read_line()
+            line = self.read_line().strip()
             with suppress(RuntimeError):  # the loop is closed: an error came first
-                loop.call_soon_threadsafe(told.set)
+                loop.call_soon_threadsafe(tell, line)
 
         # A daemon, and a thread at all because Windows has no loop that waits for a pipe and for sockets.
         threading.Thread(target=wait, daemon=True).start()
-        await told.wait()
+        return await told
 
 
 def _run(work: Coroutine[Any, Any, Answer]) -> Answer:
@@ -209,7 +213,7 @@ async def _serve(system: System, order: Order, talk: Talk) -> Answer:
         case "work":
             return await _work(system, order, talk)
         case "submit":
-            return await _submit(system, order)
+            return await _submit(system, order, talk)
         case other:
             raise Cannot(f"this client knows no order {other!r}")
 
@@ -297,30 +301,52 @@ async def _work(system: System, order: Order, talk: Talk) -> Answer:
     async with system.workers(order, given(order.robots), given(order.slots), tally) as note:
         window = Window(tally)
         talk.say("ready")
-        await talk.told()
+        while await talk.told() == "count":
+            talk.say("count", ended=tally.ended)
         measured = window.close()
     counts = {"ended": tally.ended, "errors": tally.errors, "cpu_seconds": measured["cpu_seconds"]}
     return {**counts, "claim_ms": tally.claim_ms, "done_ms": tally.done_ms or None, "note": note}
 
 
-async def _submit(system: System, order: Order) -> Answer:
-    """Offer calls evenly: each has its due time, and is late, and left out, when it cannot be begun then."""
-    calls, rate, text = round(given(order.rate) * given(order.seconds)), given(order.rate), payload_of(order)
-    places, sent, late, errors = asyncio.Semaphore(UNDER_WAY), 0, 0, 0
-
-    async def call(producer: Producer) -> None:
-        nonlocal sent, errors
-        try:
-            await producer.submit({**text, "sent": time.time()})
-            sent += 1
-        except Exception:  # noqa: BLE001 - whatever a driver raises: it is counted and shown
-            errors += 1
-            traceback.print_exc()
-        finally:
-            places.release()
-
+async def _submit(system: System, order: Order, talk: Talk) -> Answer:
+    seconds, submits = given(order.seconds), Submits(payload_of(order))
     async with system.producer(order, UNDER_WAY) as producer, asyncio.TaskGroup() as group:
+        talk.say("window")
         began = time.monotonic()
+        if order.rate is None:
+            await submits.flood(producer, began + seconds)
+        else:
+            await submits.offer(producer, group, began, order.rate, round(order.rate * seconds))
+        took = time.monotonic() - began
+    return {"sent": submits.sent, "late": submits.late, "errors": submits.errors, "seconds": took}
+
+
+class Submits:
+    """Jobs submitted one a call, `UNDER_WAY` calls at once at most."""
+
+    def __init__(self, text: Payload) -> None:
+        self.sent = self.late = self.errors = 0
+        self._text = text
+
+    async def flood(self, producer: Producer, until: float) -> None:
+        """Submit as fast as calls return: each that has returned makes place for the next."""
+
+        async def one_after_another() -> None:
+            while time.monotonic() < until:
+                await self._call(producer)
+
+        await asyncio.gather(*(one_after_another() for _ in range(UNDER_WAY)))
+
+    async def offer(self, producer: Producer, group: asyncio.TaskGroup, began: float, rate: float, calls: int) -> None:
+        """Offer calls evenly: each has its due time, and is late, and left out, when it cannot be begun then."""
+        places = asyncio.Semaphore(UNDER_WAY)
+
+        async def call() -> None:
+            try:
+                await self._call(producer)
+            finally:
+                places.release()
+
         for number in range(calls):
             due = began + number / rate
             if (wait := due - time.monotonic()) > 0:
@@ -328,11 +354,20 @@ async def _submit(system: System, order: Order) -> Answer:
             elif number % UNDER_WAY == 0:
                 await asyncio.sleep(0)  # far behind, there would be no other chance for the calls under way
             if places.locked() or time.monotonic() - due > LATE_AFTER:
-                late += 1
+                self.late += 1
                 continue
             await places.acquire()
-            group.create_task(call(producer))
-    return {"sent": sent, "late": late, "errors": errors, "seconds": time.monotonic() - began}
+            group.create_task(call())
+        for _ in range(UNDER_WAY):
+            await places.acquire()
+
+    async def _call(self, producer: Producer) -> None:
+        try:
+            await producer.submit({**self._text, "sent": time.time()})
+            self.sent += 1
+        except Exception:  # noqa: BLE001 - whatever a driver raises: it is counted and shown
+            self.errors += 1
+            traceback.print_exc()
 
 
 class Window:

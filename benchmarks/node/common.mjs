@@ -11,9 +11,12 @@
  */
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
 
 const STALLED_AFTER_MS = 60_000;
 const UNDER_WAY = 64; // single submits at once
+const LONG = 1024; // bytes of a payload from which PostgreSQL compresses it: to nothing, if it were one letter
+const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const LATE_AFTER_MS = 100; // behind its due time, a submit is no longer begun
 const ONLY_PYTHON = ["mixed", "unfit", "shared"]; // fields of orders that are given to no peer
 
@@ -115,9 +118,15 @@ async function saturate(system, order) {
     }
   };
 
-  const workers = await system.workers(order, tally);
   const producer = await system.producer(order, feeders);
-  const feeds = Array.from({ length: feeders }, () => feed(producer.bulk(payloadOf(order), size)));
+  const puts = Array.from({ length: feeders }, () => producer.bulk(payloadOf(order), size));
+  for (let put = 0; put < Math.floor(backlog / size); put += 1) {
+    sent += size;
+    await puts[0]();
+  }
+  await analyze(order);
+  const workers = await system.workers(order, tally);
+  const feeds = puts.map(feed);
   // One that fails ends the order at once instead of after the window.
   const failure = Promise.all(feeds).then(() => new Promise(() => {}));
   await Promise.race([sleep(warmup * 1000), failure]);
@@ -134,8 +143,17 @@ async function saturate(system, order) {
   return { ...measured, ended: tally.ended, sent, errors: tally.errors };
 }
 
+/** Do what autovacuum would soon do: a plan for an empty table would last for the whole run, in a library that keeps plans. */
+async function analyze({ url }) {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query("ANALYZE");
+  await client.end();
+}
+
 async function drain(system, order) {
   const tally = new Tally();
+  await analyze(order);
   say("window");
   const window = openWindow(tally);
   const workers = await system.workers(order, tally);
@@ -151,7 +169,7 @@ async function work(system, order, lines) {
   const fleet = await system.fleet(order, tally);
   const window = openWindow(tally);
   say("ready");
-  await lines.next();
+  while ((await lines.next()).value === "count") say("count", { ended: tally.ended });
   const { cpu_seconds } = window();
   await fleet.close();
   const done = tally.doneMs.length || !tally.ended ? tally.doneMs : null;
@@ -159,13 +177,10 @@ async function work(system, order, lines) {
   return { ended, errors, cpu_seconds, claim_ms: claimMs, done_ms: done, note: fleet.note };
 }
 
-/** Offer calls evenly: each has its due time, and is late, and left out, when it cannot be begun then. */
 async function submit(system, order) {
   const { rate, seconds } = order;
-  const calls = Math.round(rate * seconds);
   const text = payloadOf(order);
   const producer = await system.producer(order, UNDER_WAY);
-  const underWay = new Set();
   const counts = { sent: 0, late: 0, errors: 0 };
   const call = async () => {
     try {
@@ -177,7 +192,26 @@ async function submit(system, order) {
     }
   };
 
+  say("window");
   const began = performance.now();
+  if (rate === undefined) await flood(call, began + seconds * 1000);
+  else await offer(call, counts, began, rate, Math.round(rate * seconds));
+  const took = (performance.now() - began) / 1000;
+  await producer.close();
+  return { ...counts, seconds: took };
+}
+
+/** Submit as fast as calls return: each that has returned makes place for the next. */
+async function flood(call, until) {
+  const oneAfterAnother = async () => {
+    while (performance.now() < until) await call();
+  };
+  await Promise.all(Array.from({ length: UNDER_WAY }, oneAfterAnother));
+}
+
+/** Offer calls evenly: each has its due time, and is late, and left out, when it cannot be begun then. */
+async function offer(call, counts, began, rate, calls) {
+  const underWay = new Set();
   for (let number = 0; number < calls; number += 1) {
     const due = began + (number * 1000) / rate;
     const wait = due - performance.now();
@@ -193,9 +227,6 @@ async function submit(system, order) {
     begun.then(() => underWay.delete(begun));
   }
   await Promise.all(underWay);
-  const took = (performance.now() - began) / 1000;
-  await producer.close();
-  return { ...counts, seconds: took };
 }
 
 /** Wait until so many jobs have ended; none for a minute is an error. */
@@ -240,10 +271,16 @@ function openWindow(tally) {
   };
 }
 
-/** A payload of `payload_bytes` bytes of JSON. */
+/** A payload of `payload_bytes` bytes of JSON; a long one of letters at random, the same every time. */
 function payloadOf({ payload_bytes = 150 }) {
-  const frame = JSON.stringify({ text: "" }).length;
-  return { text: "x".repeat(Math.max(0, payload_bytes - frame)) };
+  const size = Math.max(0, payload_bytes - JSON.stringify({ text: "" }).length);
+  if (size < LONG) return { text: "x".repeat(size) };
+  let state = size;
+  const letter = () => {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    return LETTERS[(state >>> 16) % LETTERS.length];
+  };
+  return { text: Array.from({ length: size }, letter).join("") };
 }
 
 function since(sent) {

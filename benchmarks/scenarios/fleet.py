@@ -1,155 +1,129 @@
-"""A fleet of 100 robots of 3 slots in 4 processes: how fast it goes, and how long jobs wait and run at part of that rate.
+"""A fleet of 100 robots of 3 slots in 4 processes: what it sustains, and how long jobs wait and run at part of that rate.
 
-First two processes enqueue by 20 for a quarter of the time that the plan gives to a share, which says what rate the fleet sustains;
-then two processes submit one job a call at shares of it. Where they do not reach what is offered, the rows say what they reached.
+First two processes submit one job a call, as fast as their calls return: what ends per second in the second half of that is what
+the fleet sustains. It is measured with what is then offered, as jobs that come one by one cost far more than jobs in batches. Then
+the same two processes offer shares of it, evenly. Latencies of a load that was not reached say nothing, and are refused. At last
+all systems are offered one common rate, low enough for each of them.
 """
 
 from __future__ import annotations
 
-import time
-from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.client import Client
-from benchmarks.measure import Refused, check
-from benchmarks.order import Answer, Order
-from benchmarks.robots import Pair, working
-from benchmarks.systems import install
+from benchmarks.load import LIMIT, Offer, Queue
+from benchmarks.measure import Refused, check, installed
+from benchmarks.robots import working
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from benchmarks.order import Answer
+    from benchmarks.plan import Load
+    from benchmarks.robots import Pair
     from benchmarks.run import Run
-    from benchmarks.systems import Counting, System
+    from benchmarks.systems import System
 
 SCENARIO = "fleet"
-SUBMITTERS = 2
-BATCH = 20
-FIRST = 1000
-"""Jobs that the fleet does before its rate is measured: they say how many that takes."""
+COMMON = "fleet at common rate"
 QUANTILES = (50, 95, 99)
-
-_LIMIT = 60.0
-"""Seconds for a submitter beside those of its order, and for the fleet to do one more job."""
-
-
-@dataclass(frozen=True)
-class Offer:
-    """What was offered, and when."""
-
-    share: float
-    rate: float
-    sent: int
-    late: int
-    seconds: float
-    since: float
-    until: float
+REACHED = 0.97
+"""The part of an offered rate below which latencies are those of another load."""
+OF_OURS, OF_SLOWEST = 0.25, 0.5
+"""The common rate: the lesser of these parts of what ours and what the slowest sustain."""
 
 
 def measure(run: Run) -> None:
-    """Measure the fleets of the plan's systems, one after another."""
-    for system in run.systems(run.plan.fleet_systems):
+    """Measure the fleets of the plan's systems, one after another, then each at one rate that all of them sustain."""
+    plan, rates = run.plan, {}
+    systems = run.systems(plan.fleet_systems)
+    for system in systems:
         with run.attempt(SCENARIO, system):
-            _measure_system(run, system)
+            loads = plan.fleet_loads if system.name == "casare" else plan.fleet_peer_loads
+            rates[system.name] = _sustain(run, system, loads)
+    if plan.fleet_common_seconds and len(rates) > 1:
+        rate = common_rate(rates)
+        for system in systems:
+            if system.name in rates:
+                with run.attempt(COMMON, system):
+                    _offer_common(run, system, rate)
 
 
-def _measure_system(run: Run, system: System) -> None:
-    seconds, shares = run.plan.fleet_seconds, run.plan.fleet_shares
-    with run.server.database(f"fleet_{system.name}") as url:
-        counting = install(system, url)
-        with working(system, url, (1 + len(shares)) * (seconds + 2 * _LIMIT)) as fleet:
+def common_rate(rates: dict[str, float]) -> float:
+    """Return a rate that every fleet carries with ease, from what each of them sustains."""
+    peers = [OF_SLOWEST * rate for name, rate in rates.items() if name != "casare"]
+    return min(peers + [OF_OURS * rate for name, rate in rates.items() if name == "casare"])
+
+
+def _sustain(run: Run, system: System, loads: Sequence[Load]) -> float:
+    """Measure what a fleet sustains and its latencies at shares of that; return the rate."""
+    capacity = run.plan.fleet_capacity_seconds
+    limit = capacity + sum(load.seconds for load in loads) + (1 + len(loads)) * 2 * LIMIT
+    with installed(run.server, system) as (url, counting):
+        with working(system, url, limit) as fleet:
             queue = Queue(system, url, counting)
-            queue.rush(FIRST)
-            rate = queue.rush(int(queue.rush(FIRST) * seconds / 4))
-            offers = [queue.offer(share, share * rate, seconds) for share in shares]
+            submitted, rate = queue.flood(fleet, capacity)
+            if not rate:
+                raise Refused(f"no job ended in the second half of {capacity:.0f} s")
+            offers = [(load.share, queue.offer(load.share * rate, load.seconds)) for load in loads]
             answer = fleet.stop()
         check(answer, queue.sent, counting.terminal(url), counting.left(url))
     run.report.add(SCENARIO, system.name, "rate", rate, "jobs/s")
-    run.say(f"{SCENARIO}, {system.name}: {rate:,.0f} jobs/s")
-    for offer in offers:
-        _note(run, system, offer, answer)
+    run.report.add(SCENARIO, system.name, "submitted", submitted, "jobs/s")
+    run.say(f"{SCENARIO}, {system.name}: {rate:,.0f} jobs/s, of {submitted:,.0f} submitted")
+    for share, offer in offers:
+        scenario = f"{SCENARIO} at {share:.0%}"
+        with run.attempt(scenario, system):
+            _note(run, scenario, system, offer, answer)
+    return rate
 
 
-class Queue:
-    """A queue that a fleet empties, seen from who fills it."""
-
-    def __init__(self, system: System, url: str, counting: Counting) -> None:
-        self._system, self._url, self._counting = system, url, counting
-        self.sent = 0
-
-    def rush(self, jobs: int) -> float:
-        """Enqueue so many jobs as fast as that goes, and return how many ended per second until all had."""
-        each = max(BATCH, jobs // SUBMITTERS // BATCH * BATCH)
-        order = Order(do="enqueue", url=self._url, jobs=each, batch=BATCH)
-        with ExitStack() as stack:
-            clients = [stack.enter_context(self._client(order, 2 * _LIMIT)) for _ in range(SUBMITTERS)]
-            begins = []
-            for client in clients:
-                answer = Answer.from_event(client.wait_for("answer"))
-                begins.append(time.monotonic() - (answer.seconds or 0))
-        self.sent += SUBMITTERS * each
-        self._wait_until_done()
-        return SUBMITTERS * each / (time.monotonic() - min(begins))
-
-    def offer(self, share: float, rate: float, seconds: float) -> Offer:
-        """Submit jobs one at a time at this rate, and wait until all have ended."""
-        since = time.time()
-        order = Order(do="submit", url=self._url, rate=rate / SUBMITTERS, seconds=seconds)
-        with ExitStack() as stack:
-            clients = [stack.enter_context(self._client(order, seconds + _LIMIT)) for _ in range(SUBMITTERS)]
-            answers = [client.answer() for client in clients]
-        if errors := sum(answer.errors or 0 for answer in answers):
-            raise Refused(f"{errors} errors of submitters at {share:.0%}")
-        sent = sum(answer.sent or 0 for answer in answers)
-        late = sum(answer.late or 0 for answer in answers)
-        self.sent += sent
-        self._wait_until_done()
-        took = max(answer.seconds or 0 for answer in answers)
-        return Offer(share, rate, sent, late, took, since, time.time())
-
-    def _client(self, order: Order, limit: float) -> Client:
-        return Client(self._system.argv, self._system.order(order), limit)
-
-    def _wait_until_done(self) -> None:
-        """Ask the database seldom while much is left: its answer costs what the fleet could use."""
-        first, began = self._left(), time.monotonic()
-        left, moved = first, began
-        while left:
-            speed = (first - left) / (time.monotonic() - began) if left < first else 0.0
-            time.sleep(min(1.0, max(0.02, left / speed / 2)) if speed else 0.05)
-            now = self._left()
-            if now != left:
-                left, moved = now, time.monotonic()
-            elif time.monotonic() - moved > _LIMIT:
-                raise Refused(f"{left} jobs are left, and none ended for {_LIMIT:.0f} s")
-
-    def _left(self) -> int:
-        left = self._counting.left(self._url)
-        if left is not None:
-            return left
-        return self.sent - (self._counting.terminal(self._url) or 0)
+def _offer_common(run: Run, system: System, rate: float) -> None:
+    seconds = run.plan.fleet_common_seconds
+    with installed(run.server, system) as (url, counting):
+        with working(system, url, seconds + 2 * LIMIT) as fleet:
+            queue = Queue(system, url, counting)
+            offer = queue.offer(rate, seconds)
+            answer = fleet.stop()
+        check(answer, queue.sent, counting.terminal(url), counting.left(url))
+    _note(run, COMMON, system, offer, answer)
 
 
-def _note(run: Run, system: System, offer: Offer, answer: Answer) -> None:
-    scenario = f"fleet at {offer.share:.0%}"
-    claims = _of(answer.claim_ms, offer)
-    if claims is None or len(claims) != offer.sent:
-        found = "no" if claims is None else len(claims)
-        raise Refused(f"at {offer.share:.0%}, {offer.sent} jobs were submitted and {found} claims were timed")
-    figures = [
+def _note(run: Run, scenario: str, system: System, offer: Offer, answer: Answer) -> None:
+    """Note what was offered, and latencies where they are those of that."""
+    reached = [
         ("offered", offer.rate, "jobs/s"),
-        ("reached", offer.sent / offer.seconds, "jobs/s"),
+        ("reached", offer.reached, "jobs/s"),
         ("late", offer.late, "jobs"),
     ]
-    figures += [(f"claim p{each}", quantile(claims, each), "ms") for each in QUANTILES]
-    if (dones := _of(answer.done_ms, offer)) is not None:
-        figures += [(f"done p{each}", quantile(dones, each), "ms") for each in QUANTILES]
-    for metric, value, unit in figures:
+    for metric, value, unit in reached:
         run.report.add(scenario, system.name, metric, value, unit)
+    latencies = latencies_of(offer, answer)
+    for metric, value in latencies:
+        run.report.add(scenario, system.name, metric, value, "ms")
+    texts = [f"{metric} {value:,.1f} {unit}" for metric, value, unit in reached]
     run.say(
-        f"{scenario}, {system.name}: " + ", ".join(f"{metric} {value:,.1f} {unit}" for metric, value, unit in figures)
+        f"{scenario}, {system.name}: " + ", ".join(texts + [f"{name} {value:,.1f} ms" for name, value in latencies])
     )
+
+
+def latencies_of(offer: Offer, answer: Answer) -> list[tuple[str, float]]:
+    """Return the quantiles of the milliseconds until the jobs of an offer were claimed, and were done where that is known.
+
+    Raises:
+        Refused: the load was less than the offer, or not every job's claim was timed.
+
+    """
+    if offer.reached < REACHED * offer.rate:
+        raise Refused(
+            f"{offer.reached:,.0f} of {offer.rate:,.0f} jobs/s were reached ({offer.reached / offer.rate:.0%}), "
+            f"less than {REACHED:.0%}: latencies of another load"
+        )
+    claims, dones = _of(answer.claim_ms, offer), _of(answer.done_ms, offer)
+    if claims is None or len(claims) != offer.sent:
+        found = "no" if claims is None else len(claims)
+        raise Refused(f"{offer.sent} jobs were submitted and {found} claims were timed")
+    found_of = {"claim": claims} | ({"done": dones} if dones else {})
+    return [(f"{what} p{each}", quantile(values, each)) for what, values in found_of.items() for each in QUANTILES]
 
 
 def _of(pairs: list[Pair] | None, offer: Offer) -> list[float] | None:

@@ -57,13 +57,13 @@ class Counter:
 
 
 def _measure_all(run: Run, server: Server, systems: Sequence[System], counter: Counter) -> None:
-    settle, seconds = run.plan.idle_settle, run.plan.idle_seconds
     for system in systems:
+        watch = run.plan.idle if system.name == "casare" else run.plan.idle_peers
         with run.attempt(SCENARIO, system), server.database(f"idle_{system.name}") as url:
             install(system, url)
-            with working(system, url, settle + seconds) as fleet:
-                time.sleep(settle)
-                figures = _watch(server, fleet, url.rsplit("/", 1)[1], seconds, counter)
+            with working(system, url, watch.settle + watch.seconds) as fleet:
+                time.sleep(watch.settle)
+                figures = _watch(server, fleet, url.rsplit("/", 1)[1], watch.seconds, counter)
                 answer = fleet.stop()
             if answer.errors:
                 raise Refused(f"{answer.errors} errors while there was nothing to do")

@@ -21,22 +21,21 @@ def measure(run: Run) -> None:
     systems = run.systems(plan.payload_systems)
     for size in plan.payload_bytes:
         scenario = f"payload {size / 1024:.3g} KiB"
-        for turn in range(plan.payload_rounds):
-            for system in systems:
-                with run.attempt(scenario, system):
-                    measured = saturate(
-                        run.server,
-                        system,
-                        payload_bytes=size,
-                        enqueue=ENQUEUE,
-                        backlog=BACKLOG,
-                        consumers=CONSUMERS,
-                        claim=CLAIM,
-                        seconds=plan.seconds,
-                        warmup=plan.warmup,
-                    )
-                    note(run.report, scenario, system.name, measured, turn)
-                    run.say(f"{scenario}, {system.name}: {measured.answer.rate or 0:,.0f} jobs/s")
+        for system in systems:
+            with run.attempt(scenario, system):
+                measured = saturate(
+                    run.server,
+                    system,
+                    payload_bytes=size,
+                    enqueue=ENQUEUE,
+                    backlog=BACKLOG,
+                    consumers=CONSUMERS,
+                    claim=CLAIM,
+                    seconds=plan.payload_seconds,
+                    warmup=plan.warmup,
+                )
+                note(run.report, scenario, system.name, measured, 0)
+                run.say(f"{scenario}, {system.name}: {measured.answer.rate or 0:,.0f} jobs/s")
         for other in plan.payload_systems:
             if other != "casare":
                 name = f"payload_{size}_vs_{other}"

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 def measure(run: Run) -> None:
     """Run every shape of the plan, systems in turn, round after round."""
     for part in run.plan.saturation:
-        often, seldom = run.systems(part.often), run.systems(part.seldom)
+        often, once = run.systems(part.often), run.systems(part.once)
         for turn in range(run.plan.rounds):
-            for system in often + (seldom if turn < run.plan.seldom_rounds else []):
-                _measure_one(run, part.shape, system, turn)
+            for system in often:
+                _measure_one(run, part.shape, system, turn, run.plan.seconds)
+            for system in once if turn == 0 else []:
+                _measure_one(run, part.shape, system, turn, run.plan.once_seconds)
         _compare(run, part)
 
 
@@ -30,7 +32,7 @@ def name_of(shape: str) -> str:
     return f"saturation {shape}"
 
 
-def _measure_one(run: Run, shape: str, system: System, turn: int) -> None:
+def _measure_one(run: Run, shape: str, system: System, turn: int, seconds: float) -> None:
     scenario, form, plan = name_of(shape), SHAPES[shape], run.plan
     with run.attempt(scenario, system):
         measured = saturate(
@@ -39,7 +41,7 @@ def _measure_one(run: Run, shape: str, system: System, turn: int) -> None:
             enqueue=form.enqueue,
             consumers=form.consumers,
             claim=form.claim,
-            seconds=plan.seconds,
+            seconds=seconds,
             warmup=plan.warmup,
         )
         note(run.report, scenario, system.name, measured, turn)
@@ -48,7 +50,7 @@ def _measure_one(run: Run, shape: str, system: System, turn: int) -> None:
 
 def _compare(run: Run, part: Saturation) -> None:
     scenario = name_of(part.shape)
-    for other in (*part.often, *part.seldom):
+    for other in (*part.often, *part.once):
         if other != "casare":
             run.report.set_ratio(
                 f"{part.shape}_vs_{other.replace('-', '_')}",

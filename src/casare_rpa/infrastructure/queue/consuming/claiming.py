@@ -38,7 +38,7 @@ _ID, _SEQ, _ROUTE, _TOKEN, _SECONDS, _PRIORITY = map(
 )
 LOOK_BACK_EVERY = 0.25
 """Seconds between looks at due and returned jobs while there is enough other work."""
-CHEAP_SWEEP = 0.02
+CHEAP_SWEEP = 0.1
 """Seconds that a sweep may take to come before a look at what is new, and not after it."""
 SHORTEST_PATIENCE = 2.0
 """Seconds that the reply to a claim is waited for, at least; else half a visibility timeout."""
