@@ -22,7 +22,7 @@ BEGIN
            m.queue_name, m.workflow, m.on_crash, m.tenant_id, m.reference, m.claimed_by, m.tags, m.metadata, m.requirements, m.payload, m.result
       FROM moved m;
     GET DIAGNOSTICS v_completed = ROW_COUNT;
-    IF p_followed AND v_completed > 0 THEN
+    IF p_followed AND v_completed > 0 AND EXISTS (SELECT FROM subscriptions s WHERE s.wants <> '{}' OR s.wants_jobs && p_ids) THEN
         PERFORM emit_completed(p_now, p_ids);
     END IF;
     RETURN v_completed;
