@@ -52,6 +52,7 @@ class Link:
 
     def to_server(self, data: bytes) -> None:
         for statement in self._statements.executed_by(data):
+            self._proxy.statements.append(statement)
             self._loss = self._loss or self._proxy.take_loss(statement)
         if self._loss is not None and self._loss.request:
             self._lost()
@@ -132,6 +133,8 @@ class Proxy:
         """Seconds by which each piece is late, in both directions."""
         self.accepted = 0
         """Connections that clients have made."""
+        self.statements: list[str] = []
+        """What clients have asked to be executed."""
         self._port = 0
         self.url = ""
 

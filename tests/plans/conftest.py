@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FIGURE = "buffers"
 EARLY, LATE = "buffers, early plans", "buffers, late plans"
-COST, ESTIMATES = "cost of a database", "estimates"
+COST, ESTIMATES, LOG, STATEMENTS = "cost of a database", "estimates", "bytes of log", "statements"
 _OF_SIZES = f"{'shared buffers of a call with so many jobs waiting':<52}" + "".join(f"{size:>10,}" for size in SIZES)
 SECTIONS = {
     FIGURE: "shared buffers of a call",
@@ -23,6 +23,8 @@ SECTIONS = {
     LATE: f"plans made for what there is\n{_OF_SIZES}",
     ESTIMATES: "what list_queues says of a million jobs: counted ~ estimated",
     COST: "what the databases took",
+    LOG: "bytes of write-ahead log of a job",
+    STATEMENTS: "statements of an idle robot in a minute",
 }
 
 
@@ -59,6 +61,28 @@ def record_sizes(record_property: Callable[[str, object], None]) -> Callable[[st
 
     def remember(plans: str, call: str, buffers: list[int]) -> None:
         record_property(plans, f"{call:<52}" + "".join(f"{each:>10,}" for each in buffers))
+
+    return remember
+
+
+@pytest.fixture
+def record_log(record_property: Callable[[str, object], None]) -> Callable[[str, int], int]:
+    """Remember how many bytes of log a job costs for the table, and return it."""
+
+    def remember(step: str, log_bytes: int) -> int:
+        record_property(LOG, f"{step:<32} {log_bytes:>6,}")
+        return log_bytes
+
+    return remember
+
+
+@pytest.fixture
+def record_statements(record_property: Callable[[str, object], None]) -> Callable[[str, int], int]:
+    """Remember how often an idle robot calls a function for the table, and return it."""
+
+    def remember(function: str, calls: int) -> int:
+        record_property(STATEMENTS, f"{function:<32} {calls:>6,}")
+        return calls
 
     return remember
 
