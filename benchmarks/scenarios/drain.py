@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from benchmarks.run import Run
     from benchmarks.systems import System
 
-BEST = {"procrastinate": (1, 20), "graphile-worker": (1, 24), "graphile-worker-local": (1, 24)}
-"""Consumers and claim where a worker takes jobs one by one: its jobs at once. The others take 100 at a time, twice."""
+IN_BATCHES = (2, 500)
+BEST = {
+    **dict.fromkeys(("casare", "floor", "pgqueuer", "pg-boss"), IN_BATCHES),
+    **dict.fromkeys(("graphile-worker", "graphile-worker-local"), (1, 24)),
+    "procrastinate": (1, 20),
+}
+"""Consumers and claim: large batches where jobs are fetched so, else what the system's guide has. The others take 100, twice."""
 BY_HUNDREDS = (2, 100)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,11 +14,7 @@ MAX_DEPTH = 64
 """Levels of nesting that a JSON document may have."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-# `encode` makes one of these for each call, which takes three times as long as encoding an ordinary payload with it.
 _make_encoder = getattr(json.encoder, "c_make_encoder", None)
-_CHUNKS = _make_encoder and _make_encoder(
-    None, _ENCODER.default, json.encoder.encode_basestring, None, ": ", ", ", False, False, False
-)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -35,7 +32,7 @@ def to_json(value: Any, name: str, limit: int | None = None) -> str:
 
     """
     try:
-        text = _encode(value)
+        text = _encoder.encode(value)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError):
         raise InvalidJob(_find_fault(value, name) or f"{name} cannot be written as JSON") from None
@@ -47,8 +44,27 @@ def to_json(value: Any, name: str, limit: int | None = None) -> str:
     return text
 
 
-def _encode(value: Any) -> str:
-    return "".join(_CHUNKS(value, 0)) if _CHUNKS else _ENCODER.encode(value)
+class _Encoder(threading.local):
+    """Keeps what `JSONEncoder.encode` makes for each call, which takes three times as long as writing an ordinary payload."""
+
+    def __init__(self) -> None:
+        self._on_the_way: dict[int, Any] = {}
+        """The containers that are being written, to find a circle at its first turn."""
+        self._chunks = _make_encoder and _make_encoder(
+            self._on_the_way, _ENCODER.default, json.encoder.encode_basestring, None, ": ", ", ", False, False, False
+        )
+
+    def encode(self, value: Any) -> str:
+        if self._chunks is None:
+            return _ENCODER.encode(value)
+        try:
+            return "".join(self._chunks(value, 0))
+        except BaseException:
+            self._on_the_way.clear()
+            raise
+
+
+_encoder = _Encoder()
 
 
 def make_safe(value: Any) -> Any:

@@ -121,6 +121,7 @@ class Claimer:
             # A claim by hand keeps the strict order; a busy robot may find what came back a moment later.
             looks_back = not start or time.monotonic() - self._looked_back >= LOOK_BACK_EVERY
             sweeps = self._found_nothing and self._sweep_took < CHEAP_SWEEP and self._sweep_is_due()
+            self._found_nothing = False
             if sweeps:  # instead of a look that will find nothing, and a sweep after it
                 claimed = await self._sweep(limit, start=start, settling=settling)
             else:
@@ -160,10 +161,11 @@ class Claimer:
 
     async def _sweep(self, limit: int, *, start: bool, settling: list[Settlement] | None = None) -> Claimed:
         began = time.monotonic()
-        claimed = await self._claim(limit, start=start, look_back=True, floors=Floors(), settling=settling)
-        self._swept = time.monotonic()
-        self._sweep_took = self._swept - began
-        return claimed
+        try:
+            return await self._claim(limit, start=start, look_back=True, floors=Floors(), settling=settling)
+        finally:  # one that failed for its length must not come again at once
+            self._swept = time.monotonic()
+            self._sweep_took = self._swept - began
 
     async def _claim(
         self,

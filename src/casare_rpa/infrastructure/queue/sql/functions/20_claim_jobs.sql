@@ -29,19 +29,21 @@ RETURNS TABLE (
     retry_delay double precision, visibility_timeout double precision, time_limit double precision, on_crash text, requirements jsonb,
     attempt integer, created_at timestamptz, claimed_at timestamptz, started_at timestamptz, lease_expires_at timestamptz,
     lease_seconds double precision, lease_token uuid, error text)
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
     WITH answer AS MATERIALIZED (
         SELECT * FROM settle_and_claim(p_queue => p_queue, p_limit => p_limit, p_robot => p_robot, p_incarnation => p_incarnation, p_request => p_request,
                                        p_offers => p_offers, p_visibility => p_visibility, p_start => p_start, p_look_back => p_look_back,
                                        p_floor_routes => p_floor_routes, p_floors => p_floors)
+    ), claim AS MATERIALIZED ( -- LIMIT, so that it is known to be one row, and is not looked for again for each job
+        SELECT c.claimed_at, c.request_xid, c.oldest_xid, c.next_due FROM answer c WHERE c.claimed_at IS NOT NULL LIMIT 1
     )
     SELECT a.id, a.seq, a.route_id, c.request_xid, c.oldest_xid, CASE WHEN p_start THEN 'RUNNING' ELSE 'CLAIMED' END, a.workflow, a.payload, a.priority,
            p_queue, a.tenant_id, a.tags, a.metadata, a.reference, a.run_at, a.max_retries, a.retry_delay, a.visibility_timeout, a.time_limit,
            a.on_crash, a.requirements, a.attempt, a.created_at, c.claimed_at, CASE WHEN p_start THEN c.claimed_at END,
            c.claimed_at + seconds(a.lease_seconds), a.lease_seconds, a.lease_token, a.error
-      FROM answer a CROSS JOIN answer c WHERE a.id IS NOT NULL AND c.claimed_at IS NOT NULL
+      FROM claim c CROSS JOIN answer a WHERE a.id IS NOT NULL
     UNION ALL
     SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, c.next_due, NULL, NULL, NULL, NULL, NULL, NULL,
            NULL, NULL, c.claimed_at, NULL, NULL, NULL, NULL, NULL
-      FROM answer c WHERE c.claimed_at IS NOT NULL AND p_look_back AND (SELECT count(a.id) FROM answer a) < p_limit
+      FROM claim c WHERE p_look_back AND (SELECT count(a.id) FROM answer a) < p_limit
 $$;
