@@ -106,3 +106,13 @@ def test_the_limit_counts_bytes_of_utf8_and_may_be_reached() -> None:
     assert to_json("äöü", "payload", limit=8) == '"äöü"'
     with pytest.raises(InvalidJob, match="payload has 8 bytes as JSON, more than the limit of 7"):
         to_json("äöü", "payload", limit=7)
+
+
+def test_a_circle_is_found_at_its_first_turn_and_forgotten() -> None:
+    circle: dict[str, Any] = {"others": ["x" * 20] * 1000}
+    circle["itself"] = circle
+    for _ in range(2):
+        with pytest.raises(InvalidJob, match="nested deeper than 64 levels"):
+            to_json(circle, "payload")
+    del circle["itself"]
+    assert json.loads(to_json(circle, "payload")) == circle
