@@ -34,9 +34,9 @@ LANGUAGE sql STABLE AS $$
      WHERE r.queue_name = p_queue AND r.seen_at > p_now - interval '40 seconds' AND (p_tenant IS NULL OR r.tenant_id IS NULL OR r.tenant_id = p_tenant)
 $$;
 
--- How many of them there are for the caller.
-CREATE OR REPLACE FUNCTION fleet_size(p_queue text, p_now timestamptz) RETURNS integer
-LANGUAGE sql STABLE AS $$ SELECT count(*)::integer FROM caller_scope() c CROSS JOIN LATERAL robots_of(p_queue, c.tenant, p_now) $$;
+-- How many of them there are, 1000 at most: it decides how many of them are woken, and every heartbeat asks.
+CREATE OR REPLACE FUNCTION fleet_size(p_queue text, p_tenant text, p_now timestamptz) RETURNS integer
+LANGUAGE sql STABLE AS $$ SELECT count(*)::integer FROM (SELECT FROM robots_of(p_queue, p_tenant, p_now) LIMIT 1000) r $$;
 
 -- The channels that a robot listens on: names are digests, and differ from schema to schema.
 --

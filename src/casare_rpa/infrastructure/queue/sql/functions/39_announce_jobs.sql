@@ -3,7 +3,7 @@
 -- Arguments:
 --   p_queues: the queues.
 --   p_jobs: for each of them how many jobs are ready; it decides how many robots wake.
--- Returns: how many robots the largest of the queues has, 0 if nobody was told.
+-- Returns: how many robots the largest of the queues has, 1000 at most; 0 if nobody was told.
 -- Errors: CR005 for a queue that is not the login's.
 -- Guarantees: only speeds things up: a job that is not announced is found by polling. Where no robot waits nothing is said: each
 --   notification wakes every listening session of the database. Robots hear it when the caller's transaction commits.
@@ -31,7 +31,7 @@ CREATE OR REPLACE FUNCTION wake_robots(p_queue text, p_jobs bigint, p_tenant tex
 LANGUAGE plpgsql AS $$
 DECLARE
     v_now   timestamptz := clock();
-    v_fleet integer := (SELECT count(*) FROM robots_of(p_queue, p_tenant, v_now));
+    v_fleet integer := fleet_size(p_queue, p_tenant, v_now);
     v_woken integer := greatest(6, 2 * least(p_jobs, 10000));
     v_from  uuid := gen_random_uuid();
 BEGIN

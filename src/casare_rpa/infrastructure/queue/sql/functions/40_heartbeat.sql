@@ -8,7 +8,8 @@
 --   p_tokens: for each of them the lease token.
 --   p_ceiling: the number of the latest request that the robot had sent when it put this together.
 --   p_in_flight: the numbers of claims whose reply may still come.
--- Returns: the ids of the jobs whose lease was lost, the ids of those that somebody asked to cancel, and how many robots the queue has.
+-- Returns: the ids of the jobs whose lease was lost, the ids of those that somebody asked to cancel, and how many robots the queue has,
+--   1000 at most.
 -- Errors: CR004 for arguments out of range. CR005 for a queue that is not the login's.
 -- Guarantees: repeatable. It never waits: a row that is being settled at this moment is left to that. No lease outlives the job's time
 --   limit by more than its own length, so that a hung handler is not kept alive for ever. What the database has in this incarnation's
@@ -55,5 +56,5 @@ BEGIN
         INSERT INTO robots (incarnation, robot_id, queue_name, tenant_id, seen_at)
         VALUES (p_incarnation, p_robot, p_queue, v_tenant, v_now) ON CONFLICT DO NOTHING;
     END IF;
-    fleet := fleet_size(p_queue, v_now);
+    fleet := fleet_size(p_queue, v_tenant, v_now);
 END $$;
