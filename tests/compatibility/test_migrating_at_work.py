@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from casare_rpa.infrastructure.postgres import connection as connecting
-from casare_rpa.infrastructure.postgres import patience
+from casare_rpa.infrastructure.postgres import indexes, patience
 from casare_rpa.infrastructure.postgres.migrator import Blueprint
 from casare_rpa.infrastructure.queue import DatabaseUnavailable, MigrationFailed, QueueConfig, migrate
 from casare_rpa.infrastructure.queue.schema import BLUEPRINT, PROGRAM_VERSION
@@ -19,6 +19,8 @@ from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from casare_rpa.infrastructure.postgres.sessions import PlainConnection
 
 LETTERS = """
     INSERT INTO pgqueuer.dead_letter_queue (id, seq, created_at, finished_at, retry_delay, max_retries, attempt, crashes, priority,
@@ -142,6 +144,33 @@ async def test_an_index_that_was_left_half_built_is_built_by_the_next_migration(
     assert await old.fetchval("SELECT max(version) FROM pgqueuer.migrations") == PROGRAM_VERSION
     assert await asyncio.gather(*(migrate(config) for _ in range(3))) == [PROGRAM_VERSION] * 3
     assert not await old.fetch(INVALID)
+    assert not await missing_indexes(old)
+
+
+async def test_migrations_that_wait_their_turn_hold_up_no_build(
+    config: QueueConfig, old: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks whether it is its turn has a snapshot while it does; a build that finds it waits for its transaction."""
+    guards = []
+
+    async def connect(url: str, name: str) -> PlainConnection:
+        guard = await connecting.connect(url, name)
+        answer = guard.fetchval
+
+        async def read_slowly(*arguments: object) -> object:
+            answered = await answer(*arguments)
+            await asyncio.sleep(0.05)
+            return answered
+
+        monkeypatch.setattr(guard, "fetchval", read_slowly)
+        guards.append(guard)
+        return guard
+
+    monkeypatch.setattr(indexes, "connect", connect)
+    await old.execute(HISTORY, 10)
+    async with asyncio.timeout(20):
+        assert await asyncio.gather(*(migrate(config) for _ in range(3))) == [PROGRAM_VERSION] * 3
+    assert len(guards) > 1, "none had to wait"
     assert not await missing_indexes(old)
 
 

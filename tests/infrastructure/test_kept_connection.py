@@ -148,6 +148,19 @@ async def test_one_that_the_server_ended_during_a_call_is_replaced(
     await kept.give_back()
 
 
+async def test_one_that_ends_while_it_is_given_back_is_given_back(pool: asyncpg.Pool) -> None:
+    """The loop hears of it after the pool has looked, and before it does anything."""
+    kept = KeptConnection(pool)
+    pid = await pid_of(kept)
+    held = kept._connection
+    assert held is not None
+    asyncio.get_running_loop().call_soon(held.terminate)
+    await kept.give_back()
+    assert pool.get_size() == 0
+    assert await pid_of(kept) != pid
+    await kept.give_back()
+
+
 @pytest.mark.parametrize("size", [1, 2])
 async def test_a_robot_claims_again_after_the_server_ended_its_connection(
     config: QueueConfig, producer: PgQueuerProducer, connection: asyncpg.Connection, size: int
