@@ -88,23 +88,25 @@ async def build_missing_indexes(connection: PlainConnection, url: str, schema: s
 async def _alone(url: str, schema: str) -> AsyncIterator[None]:
     """Keep other migrations from building too.
 
-    The lock is that of a transaction on a second connection: a session's own would be lost behind a pooler. Nothing there may keep
-    a snapshot, for whose end a build would wait: who waits for the lock asks again and again.
+    The lock is that of a transaction on a second connection: a session's own would be lost behind a pooler. A build waits for
+    the end of every transaction that it finds with a snapshot: the lock's own keeps none, and who does not get it ends theirs
+    and asks anew.
     """
     guard = await connect(url, "casare migrate")
     try:
-        async with guard.transaction(isolation="read_committed"):
-            await guard.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-            while not await _has_lock(guard, schema):  # noqa: ASYNC110 - the event is another program's
-                await asyncio.sleep(0.2)
-            yield
+        while not await _has_lock(guard, schema):  # noqa: ASYNC110 - the event is another program's
+            await asyncio.sleep(0.2)
+        yield
+        await guard.execute("COMMIT")
     finally:
         await guard.close()
 
 
 async def _has_lock(guard: PlainConnection, schema: str) -> bool:
+    await guard.execute("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 0")
     has = await guard.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended('casare indexes ' || $1, 0))", schema)
-    await guard.execute("SELECT")  # ends the portal of the question, and with it the snapshot that it would keep
+    # An empty query ends the portal of the question, and with it the snapshot that it would keep.
+    await guard.execute("SELECT" if has else "ROLLBACK")
     return bool(has)
 
 

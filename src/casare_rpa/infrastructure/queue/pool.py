@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -115,7 +116,9 @@ class KeptConnection:
         """Give the connection back to the pool, if there is one."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await self._pool.release(connection)
+            # It may end at this very moment: then it has gone back by itself.
+            with contextlib.suppress(asyncpg.InterfaceError, asyncpg.InternalClientError):
+                await self._pool.release(connection)
 
 
 def _is_open(connection: asyncpg.Connection) -> bool:

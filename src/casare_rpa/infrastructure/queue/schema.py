@@ -11,7 +11,7 @@ from casare_rpa.infrastructure.postgres.migrator import Blueprint, migrate_schem
 if TYPE_CHECKING:
     from casare_rpa.infrastructure.queue.config import QueueConfig
 
-PROGRAM_VERSION = 3
+PROGRAM_VERSION = 4
 """The schema version that this program was written for."""
 
 _SQL = files("casare_rpa.infrastructure.queue") / "sql"

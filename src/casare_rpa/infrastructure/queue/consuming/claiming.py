@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from casare_rpa.infrastructure.postgres.faults import describe
 from casare_rpa.infrastructure.postgres.sessions import COMMAND_TIMEOUT
 from casare_rpa.infrastructure.queue.calls import ClaimArguments, ClaimedRow
-from casare_rpa.infrastructure.queue.consuming.floors import SWEEP_EVERY, SWEEP_SHARE, Floors
+from casare_rpa.infrastructure.queue.consuming.floors import LONGEST_PAUSE, SWEEP_EVERY, SWEEP_SHARE, Floors
 from casare_rpa.infrastructure.queue.consuming.settlement import Settlement
 from casare_rpa.infrastructure.queue.consuming.settler import settle_arguments, statuses_of
 from casare_rpa.infrastructure.queue.models import JobStatus
@@ -157,7 +157,7 @@ class Claimer:
         self._lifeline.beat_now()
 
     def _sweep_is_due(self) -> bool:
-        return time.monotonic() - self._swept >= max(SWEEP_EVERY, self._sweep_took / SWEEP_SHARE)
+        return time.monotonic() - self._swept >= max(SWEEP_EVERY, min(LONGEST_PAUSE, self._sweep_took / SWEEP_SHARE))
 
     async def _sweep(self, limit: int, *, start: bool, settling: list[Settlement] | None = None) -> Claimed:
         began = time.monotonic()

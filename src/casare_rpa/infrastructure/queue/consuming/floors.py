@@ -21,6 +21,8 @@ SWEEP_EVERY = 4.0
 """Seconds between sweeps, at least."""
 SWEEP_SHARE = 0.02
 """The share of a robot's time that sweeps may take."""
+LONGEST_PAUSE = 60.0
+"""Seconds between sweeps, at most: one may have taken long because its link was silent."""
 
 
 @dataclass

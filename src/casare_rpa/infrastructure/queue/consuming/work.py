@@ -104,8 +104,10 @@ class Work:
                     wanted = min(self._free_slots(), self._config.batch_size)
                     claimed = await self._settle_and_claim(wanted) if wanted > 0 else None
             except Exception as error:
-                if not is_passing(error) and not settling:  # a bad settlement is told to whoever settles
-                    raise translate(error) from error
+                if not is_passing(error):
+                    if not settling:
+                        raise translate(error) from error
+                    continue  # a bad settlement is told to whoever settles, and does not hold up the next claim
                 self._telemetry.database.retrying(describe(error))
                 await asyncio.sleep(backoff.next())
                 continue
