@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from casare_rpa.infrastructure.queue import QueueConfig
 
-FEWEST = 6
+FEWEST = 3
 
 
 class Ears:
@@ -68,15 +68,15 @@ async def test_a_few_robots_of_a_large_fleet_are_told_each_by_name(ears, connect
         assert set(ears.told.values()) == {1}
         assert len(ears.told) == FEWEST
         meant.update(ears.told)
-    assert len(meant) > 40  # by chance, and not the same ones each time
+    assert len(meant) > 30  # by chance, and not the same ones each time
 
 
-async def test_twice_as_many_are_told_as_there_are_jobs(ears, connection):
+async def test_two_more_are_told_than_there_are_jobs(ears, connection):
     await ears.listen_as([uuid4() for _ in range(100)])
     await ears.announce(20, connection)
-    assert len(ears.told) == 40
-    await ears.announce(40, connection)
-    assert ears.told == {None: 1}  # that is nearly everybody
+    assert len(ears.told) == 22
+    await ears.announce(60, connection)
+    assert ears.told == {None: 1}  # that is more than half of them
 
 
 async def test_a_small_fleet_is_told_all_at_once(ears, connection):

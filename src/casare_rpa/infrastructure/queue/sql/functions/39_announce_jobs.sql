@@ -24,15 +24,15 @@ BEGIN
     RETURN v_fleet;
 END $$;
 
--- Tells robots of a queue that jobs are ready, about twice as many as there are jobs, and returns how many it has. A few are told all
--- at once, and choose among themselves. Of many, some are chosen by chance and told one by one: a message that all of them hear would
--- wake all of their programs.
+-- Tells robots of a queue that jobs are ready, two more than there are jobs, and returns how many it has. A few are told all at once,
+-- and choose among themselves. Of many, some are chosen by chance and told one by one: a message that all of them hear would wake all
+-- of their programs, and each that looks in vain costs as much as one that finds a job.
 CREATE OR REPLACE FUNCTION wake_robots(p_queue text, p_jobs bigint, p_tenant text) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
     v_now   timestamptz := clock();
     v_fleet integer := fleet_size(p_queue, p_tenant, v_now);
-    v_woken integer := greatest(6, 2 * least(p_jobs, 10000));
+    v_woken integer := least(p_jobs, 10000) + 2;
     v_from  uuid := gen_random_uuid();
 BEGIN
     IF v_fleet <= 2 * v_woken THEN
