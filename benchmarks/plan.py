@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 PEERS = (
     *("pgqueuer", "procrastinate", "oban", "chancy", "awa"),
@@ -13,8 +14,7 @@ FLEETS = tuple(peer for peer in PEERS if peer != "graphile-worker-local")
 FLOOR_AND_PEER = ("casare", "floor", "pgqueuer")
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """Jobs enqueued by `enqueue` at a time while `consumers` take `claim` at a time."""
 
     enqueue: int

@@ -63,6 +63,10 @@ class Report:
             why = self._why_not(above, ours) or self._why_not(below, theirs) or "no turn has figures of both"
             self.ratios[name], self.no_ratio[name] = None, why
 
+    def compare(self, name: str, scenario: str, other: str) -> None:
+        """Note the ratio of our rate to that of another system in a scenario."""
+        self.set_ratio(name, Key(scenario, "casare", "rate"), Key(scenario, other, "rate"))
+
     def ratio_of(self, above: Key, below: Key) -> float | None:
         """Return the ratio that was noted for these figures, under whatever name."""
         return self.ratios.get(self._ratio_names.get((above, below), ""))

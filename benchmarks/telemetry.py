@@ -77,9 +77,7 @@ def measure(server: Server, shape: Shape, variant: str, seconds: float) -> Cost:
     answer = saturate(
         server,
         Variant(variant, "casare", "casare_rpa"),
-        enqueue=shape.enqueue,
-        consumers=shape.consumers,
-        claim=shape.claim,
+        **shape._asdict(),
         seconds=seconds,
     ).answer
     return Cost(answer.rate or 0.0, 1e6 * (answer.cpu_seconds or 0.0) / (answer.window_jobs or 1))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import drain, enqueue, installed
-from benchmarks.report import Key
 from benchmarks.server import query
 
 if TYPE_CHECKING:
@@ -34,11 +33,10 @@ def measure(run: Run) -> None:
             _measure_one(run, system, turn, plan.drain_jobs)
         for system in once if turn == 0 else []:
             _measure_one(run, system, turn, plan.drain_once_jobs)
-    ours = Key("drain", "casare", "rate")
     for other in (*plan.drain_often, *plan.drain_once):
         if other != "casare":
             name = "graphile_local_queue" if other == "graphile-worker-local" else other.replace("-", "_")
-            run.report.set_ratio(f"drain_vs_{name}", ours, Key("drain", other, "rate"))
+            run.report.compare(f"drain_vs_{name}", "drain", other)
 
 
 def _measure_one(run: Run, system: System, turn: int, jobs: int) -> None:

@@ -43,15 +43,13 @@ def _measure_one(run: Run, system: System, scenario: str, turn: int) -> None:
             system,
             url,
             counting,
-            enqueue=shape.enqueue,
-            consumers=shape.consumers,
-            claim=shape.claim,
+            **shape._asdict(),
             backlog=BACKLOG,
             seconds=plan.seconds,
             warmup=LONGEST_DEFERRAL,
             mixed=mixed or None,
         )
-        note(run.report, scenario, system.name, measured, turn)
+        note(run, scenario, system.name, measured, turn)
         routes = int(query(url, ROUTES)[0][0])
         run.report.add(scenario, system.name, "routes", routes, "routes", turn)
-        run.say(f"{scenario}, {system.name}: {measured.answer.rate or 0:,.0f} jobs/s, {routes} routes")
+        run.say(f"{scenario}, {system.name}: {routes} routes")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import saturate
-from benchmarks.report import Key
 from benchmarks.scenarios.cost import note
 
 if TYPE_CHECKING:
@@ -34,9 +33,7 @@ def measure(run: Run) -> None:
                     seconds=plan.payload_seconds,
                     warmup=plan.warmup,
                 )
-                note(run.report, scenario, system.name, measured, 0)
-                run.say(f"{scenario}, {system.name}: {measured.answer.rate or 0:,.0f} jobs/s")
+                note(run, scenario, system.name, measured, 0)
         for other in plan.payload_systems:
             if other != "casare":
-                name = f"payload_{size}_vs_{other}"
-                run.report.set_ratio(name, Key(scenario, "casare", "rate"), Key(scenario, other, "rate"))
+                run.report.compare(f"payload_{size}_vs_{other}", scenario, other)

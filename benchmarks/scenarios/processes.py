@@ -10,7 +10,6 @@ from benchmarks.client import Client
 from benchmarks.measure import Refused, check, installed
 from benchmarks.order import Answer, Order
 from benchmarks.plan import SHAPES
-from benchmarks.report import Key
 
 if TYPE_CHECKING:
     from benchmarks.run import Run
@@ -32,8 +31,7 @@ def measure(run: Run) -> None:
                 rate = _rate_of(run, system, number)
                 run.report.add(scenario, system.name, "rate", rate, "jobs/s")
                 run.say(f"{scenario}, {system.name}: {rate:,.0f} jobs/s")
-        ours, floor = Key(scenario, "casare", "rate"), Key(scenario, "floor", "rate")
-        run.report.set_ratio(f"processes_{number}_vs_floor", ours, floor)
+        run.report.compare(f"processes_{number}_vs_floor", scenario, "floor")
 
 
 def _rate_of(run: Run, system: System, number: int) -> float:
@@ -43,9 +41,7 @@ def _rate_of(run: Run, system: System, number: int) -> float:
         order = Order(
             do="saturate",
             url=url,
-            enqueue=shape.enqueue,
-            consumers=shape.consumers,
-            claim=shape.claim,
+            **shape._asdict(),
             seconds=plan.process_seconds,
             warmup=plan.warmup,
             shared=True,

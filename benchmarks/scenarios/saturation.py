@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import saturate
 from benchmarks.plan import SHAPES
-from benchmarks.report import Key
 from benchmarks.scenarios.cost import note
 
 if TYPE_CHECKING:
@@ -38,22 +37,15 @@ def _measure_one(run: Run, shape: str, system: System, turn: int, seconds: float
         measured = saturate(
             run.server,
             system,
-            enqueue=form.enqueue,
-            consumers=form.consumers,
-            claim=form.claim,
+            **form._asdict(),
             seconds=seconds,
             warmup=plan.warmup,
         )
-        note(run.report, scenario, system.name, measured, turn)
-        run.say(f"{scenario}, {system.name}: {measured.answer.rate or 0:,.0f} jobs/s")
+        note(run, scenario, system.name, measured, turn)
 
 
 def _compare(run: Run, part: Saturation) -> None:
     scenario = name_of(part.shape)
     for other in (*part.often, *part.once):
         if other != "casare":
-            run.report.set_ratio(
-                f"{part.shape}_vs_{other.replace('-', '_')}",
-                Key(scenario, "casare", "rate"),
-                Key(scenario, other, "rate"),
-            )
+            run.report.compare(f"{part.shape}_vs_{other.replace('-', '_')}", scenario, other)

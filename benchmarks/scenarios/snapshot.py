@@ -47,15 +47,12 @@ def _measure_one(run: Run, system: System, scenario: str) -> None:
                 system,
                 url,
                 counting,
-                enqueue=shape.enqueue,
-                consumers=shape.consumers,
-                claim=shape.claim,
+                **shape._asdict(),
                 seconds=plan.snapshot_seconds,
                 warmup=plan.warmup,
             )
         released = time.monotonic()
-        note(run.report, scenario, system.name, measured, 0)
-        run.say(f"{scenario}, {system.name}: {measured.answer.rate or 0:,.0f} jobs/s")
+        note(run, scenario, system.name, measured, 0)
         if scenario == HELD and plan.snapshot_recovery:
             _watch_recovery(run, system.name, url, released)
 

@@ -79,7 +79,7 @@ async def test_statements_of_an_idle_minute(
         await let_time_fly()
         await asyncio.sleep(20)  # until it looks as seldom as it ever does
         proxy.statements.clear()
-        await asyncio.sleep(60)
+        await asyncio.sleep(60)  # of the clocks that fly: seconds of everybody else
         counts = Counter(map(_function, proxy.statements))
         await robot.stop()
         await working

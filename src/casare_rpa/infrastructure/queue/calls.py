@@ -171,12 +171,12 @@ class Calls:
         """Settle, if there is something to settle, and claim, in one transaction."""
         rows = await self._fetch(connection, self._claim, *claim, *(settle or _NOTHING_TO_SETTLE))
         note = rows.pop()
-        jobs = 0
-        while jobs < len(rows) and rows[jobs]["ordinal"] is not None:
-            jobs += 1
+        first_job = 0
+        while first_job < len(rows) and rows[first_job]["ordinal"] is not None:
+            first_job += 1
         return ClaimReply(
-            rows=rows[jobs:] if jobs else rows,
-            settled=[(row["ordinal"], row["status"]) for row in rows[:jobs]],
+            rows=rows[first_job:],
+            settled=[(row["ordinal"], row["status"]) for row in rows[:first_job]],
             claimed_at=note["claimed_at"],
             request_xid=note["request_xid"],
             oldest_xid=note["oldest_xid"],

@@ -99,6 +99,7 @@ BEGIN
         PERFORM upkeep_if_overdue(v_now), promote_jobs(v_routes, v_now, p_limit);
         v_floors := below_returned_jobs(v_routes, v_floors);
     END IF;
+    v_ready := v_routes;
     IF cardinality(v_routes) > 3 THEN
         -- One look at all of them costs less than a step for each that has nothing.
         SELECT array_agg(f.route_id ORDER BY f.ordinal), array_agg(f.priority ORDER BY f.ordinal), array_agg(f.floor ORDER BY f.ordinal)
@@ -106,10 +107,8 @@ BEGIN
           FROM unnest(v_routes, v_priorities, v_floors) WITH ORDINALITY f(route_id, priority, floor, ordinal)
          CROSS JOIN LATERAL (SELECT FROM jobs j WHERE j.route_id = f.route_id AND j.status = 'PENDING' AND NOT j.deferred AND j.seq > f.floor
                               ORDER BY j.seq LIMIT 1) c; -- with EXISTS, all ready jobs of all queues would be walked
-        v_ids := lock_ready_jobs(v_ready, v_priorities, v_floors, p_limit);
-    ELSE
-        v_ids := lock_ready_jobs(v_routes, v_priorities, v_floors, p_limit);
     END IF;
+    v_ids := lock_ready_jobs(v_ready, v_priorities, v_floors, p_limit);
 
     IF cardinality(v_ids) > 0 THEN
         v_xid := pg_current_xact_id()::text::bigint;
