@@ -88,10 +88,16 @@ def _config(url: str, jobs: int) -> QueueConfig:
 
 @contextmanager
 def _interrupted_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does, so that it leaves nothing behind either."""
+    """Let SIGTERM do what Ctrl-C does, so that it leaves nothing behind either.
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    While an event loop runs, that is not to raise at once: an exception in the middle of asyncpg's own code crashed the process.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        do_what_ctrl_c_does = signal.getsignal(signal.SIGINT)
+        if not callable(do_what_ctrl_c_does):  # SIGINT is ignored, as in the background of a shell
+            raise KeyboardInterrupt
+        do_what_ctrl_c_does(number, frame)
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
