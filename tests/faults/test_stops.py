@@ -58,6 +58,29 @@ async def test_stopping_while_a_claim_is_under_way(through_proxy, proxy, config,
     assert await connection.fetchval("SELECT max(crashes) FROM pgqueuer.job_history") == 0
 
 
+async def test_what_a_lost_reply_brought_goes_back_also_when_the_link_is_down_at_the_stop(
+    through_proxy, proxy, producer
+):
+    consumer = PgQueuerConsumer(through_proxy, "robot-1")
+    await consumer.__aenter__()
+    await eventually(lambda: consumer._lifeline.beats > 0)
+    job_id = await producer.enqueue_job(JobModel(workflow="w"))
+    loss = proxy.lose_reply("settle_and_claim")
+    claiming = asyncio.create_task(consumer.claim_job())
+    await loss.happened.wait()
+    proxy.refuses = True
+    proxy.cut()
+    await eventually(lambda: consumer._lifeline._lines._slowness == 8, why="it pauses for a while between its tries")
+    claiming.cancel()
+    assert await producer.get_job_status(job_id) is JobStatus.CLAIMED
+
+    proxy.refuses = False
+    await consumer.stop()
+
+    job = await producer.get_job(job_id)
+    assert (job.status, job.attempt, job.crashes) == (JobStatus.PENDING, 0, 0)
+
+
 async def test_stopping_while_the_database_is_away_ends(through_proxy, proxy, producer):
     """What cannot be said any more is left to the lease; run() returns with stop()."""
     config = through_proxy.model_copy(update={"shutdown_grace": 0.2, "outage_patience": 600.0})

@@ -156,6 +156,13 @@ class Lifeline:
                 await self._pause(backoff.next())
         if better is not None:
             better.close()
+        if self._leases.abandoned:  # the last line broke just before the stop
+            with contextlib.suppress(Exception):
+                line = await self._lines.open(self._patience_seconds())
+                try:
+                    await self._give_back(line.connection)
+                finally:
+                    line.close()
 
     async def _serve(self, line: Line) -> Line | None:
         """Serve until the line is closed or the lifeline stops, or return a better line as soon as there is one."""
@@ -195,6 +202,7 @@ class Lifeline:
             await asyncio.sleep(pause)
             async with self._patience():
                 await self._beat(connection)
+        self._leases.abandoned = False
 
     def _patience(self) -> asyncio.Timeout:
         """Give up on a silent link in time: the leases must outlast a heartbeat that was lost on it and the next one."""
